@@ -1,0 +1,186 @@
+"""Path or bytes -> mono float32 at 16 kHz. The only place that decodes, and where every limit on input lives.
+
+PyAV decodes because its wheel carries FFmpeg's libraries: every container a browser or a phone makes, with nothing to
+install on the system. FFmpeg parses hostile files, so it gets bytes or one regular file and an allow-list of plain
+audio containers: playlists, concatenation scripts and URLs, which could make it open something else, are never tried.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import soxr
+
+from lid.errors import InputError
+
+SAMPLE_RATE = 16_000  # Hz: what Whisper's log-mel front end expects
+CONTAINERS = "aac,aiff,amr,au,caf,flac,matroska,mov,mp3,ogg,w64,wav,webm"
+FORMATS_IN_WORDS = "WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is accepted. `max_bytes` is the encoded size; seconds are of decoded audio; rates are in Hz."""
+
+    max_bytes: int = 512 * 1024**2
+    max_seconds: float = 3600.0
+    min_seconds: float = 0.3
+    min_rate: int = 4_000
+    max_rate: int = 384_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded clip: `waveform` is float32 of shape (samples,) at 16 kHz, in [-1, 1].
+
+    `declared_seconds` is what the container claims (None when it does not), `damaged` whether part of the file could
+    not be decoded: a truncated or corrupted clip still yields what could be read.
+    """
+
+    waveform: np.ndarray
+    declared_seconds: float | None
+    damaged: bool
+
+    @property
+    def seconds(self) -> float:
+        return len(self.waveform) / SAMPLE_RATE
+
+
+def decode(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
+    """Decode a file path or a file's bytes to mono float32 of shape (samples,) at 16 kHz, in [-1, 1].
+
+    Channels are averaged. What can be read of a damaged file is returned. Raises InputError with a sentence for whoever
+    sent the file when it is missing, empty, not audio, unreadable, or outside `limits`.
+    """
+    return read(source, limits).waveform
+
+
+def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> Recording:
+    """As `decode`, and tells what the container claims and whether part of the file was unreadable."""
+    data = _checked(source, limits)
+    try:
+        with av.open(data, options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}) as container:
+            return _read_container(container, limits)
+    except InputError:
+        raise
+    except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+        raise InputError(f"This file is not audio we can read. Send {FORMATS_IN_WORDS}.", "not_audio") from error
+
+
+def _checked(source: str | os.PathLike | bytes, limits: Limits) -> io.BytesIO | io.BufferedReader:
+    if isinstance(source, bytes | bytearray | memoryview):
+        size, opened = len(source), io.BytesIO(source)
+    else:
+        path = Path(source)
+        if not path.exists():
+            raise InputError(f"There is no file named {path.name}.", "missing")
+        if not path.is_file():
+            raise InputError(f"{path.name} is not a file.", "missing")
+        size = path.stat().st_size
+        try:
+            opened = path.open("rb")
+        except OSError as error:
+            raise InputError(f"{path.name} cannot be opened: {error.strerror}.", "unreadable") from error
+    if size == 0:
+        raise InputError("This file is empty (0 bytes). Record or export it again.", "empty")
+    if size > limits.max_bytes:
+        raise InputError(
+            f"This file has {size / 1e6:.0f} MB; the limit is {limits.max_bytes / 1e6:.0f} MB. Send a shorter clip or "
+            "a compressed format such as MP3.",
+            "too_large",
+        )
+    return opened
+
+
+def _read_container(container: av.container.InputContainer, limits: Limits) -> Recording:
+    if not container.streams.audio:
+        raise InputError("This file has no audio track. Send a sound recording.", "not_audio")
+    stream = container.streams.audio[0]
+    declared = _declared_seconds(container, stream)
+    pieces: list[np.ndarray] = []
+    total, damaged, resampler, rate = 0, False, None, None
+    for frame in _frames(container, stream):
+        if frame is None:
+            damaged = True
+            continue
+        if frame.sample_rate != rate:  # also the first frame; a chained Ogg may change its rate half-way
+            if resampler is not None:
+                pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+            rate = _checked_rate(frame.sample_rate, limits)
+            resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+        pieces.append(resampler.resample_chunk(_mono(frame)))
+        total += len(pieces[-1])
+        if total > limits.max_seconds * SAMPLE_RATE:
+            raise InputError(
+                f"This recording is longer than the limit of {_in_words(limits.max_seconds)}. Send a part of it.",
+                "too_long",
+            )
+    if resampler is not None:
+        pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    waveform = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    if not len(waveform):
+        raise InputError("No sound could be read from this file. Record or export it again.", "unreadable")
+    if len(waveform) < limits.min_seconds * SAMPLE_RATE:
+        raise InputError(
+            f"This recording lasts {len(waveform) / SAMPLE_RATE:.2f} s. Speak for at least a second.", "too_short"
+        )
+    return Recording(np.clip(waveform, -1.0, 1.0), declared, damaged)
+
+
+def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
+    """Decoded frames; None stands for a packet that could not be decoded."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError:  # the container itself breaks off: keep what came before
+            yield None
+            return
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            yield None
+
+
+def _mono(frame: av.AudioFrame) -> np.ndarray:
+    """Any sample format and channel count -> float32 (samples,), channels averaged, NaN and Inf made 0."""
+    array = frame.to_ndarray()
+    channels = frame.layout.nb_channels
+    if not frame.format.is_planar:
+        array = array.reshape(-1, channels).T
+    if array.dtype == np.uint8:
+        array = (array.astype(np.float32) - 128.0) / 128.0
+    elif np.issubdtype(array.dtype, np.integer):
+        array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
+    mono = array.mean(axis=0, dtype=np.float32)
+    return np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _checked_rate(rate: int, limits: Limits) -> int:
+    if not limits.min_rate <= rate <= limits.max_rate:
+        raise InputError(
+            f"This file claims {rate} samples a second; {limits.min_rate} to {limits.max_rate} can be read.",
+            "sample_rate",
+        )
+    return rate
+
+
+def _declared_seconds(container: av.container.InputContainer, stream: av.AudioStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"

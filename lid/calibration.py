@@ -1,0 +1,48 @@
+"""Logits -> probabilities that mean what they say: a temperature fitted on validation, kept beside the checkpoint."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+FILE_NAME = "calibration.json"
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`temperature` divides the logits (Guo et al. 2017, arXiv:1706.04599); 1 leaves the model as it is."""
+
+    temperature: float = 1.0
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Logits (..., classes) -> calibrated probabilities of the same shape."""
+        return softmax(np.asarray(logits, np.float64) / self.temperature)
+
+    @classmethod
+    def fit(cls, logits: np.ndarray, labels: np.ndarray) -> "Calibration":
+        """The temperature with the least negative log-likelihood on held-out logits (clips, classes)."""
+        logits, rows = np.asarray(logits, np.float64), np.arange(len(labels))
+
+        def loss(log_temperature: float) -> float:
+            return -np.log(softmax(logits / np.exp(log_temperature))[rows, labels] + 1e-12).mean()
+
+        return cls(round(float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x)), 4))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "Calibration":
+        """Read the file beside a checkpoint; a checkpoint without one (or a Hub id) is taken as it is."""
+        path = Path(folder) / FILE_NAME
+        return cls(**json.loads(path.read_text())) if path.is_file() else cls()
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write the file beside a checkpoint."""
+        (Path(folder) / FILE_NAME).write_text(json.dumps(asdict(self), indent=2) + "\n")

@@ -1,0 +1,103 @@
+"""What the trainer sees: balanced batches, each a pure function of (seed, step).
+
+There is no iterator state to save: a run killed at step n and resumed asks for batch n and gets the clips, crops and
+augmentation it would have got. Languages take turns in every batch; within one, a speaker's weight stops growing at a
+cap; every row of a batch is cut or joined to one length drawn for the batch, so length says nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from lid.audio import SAMPLE_RATE
+from lid.data.augment import LONGEST_STRETCH, augment, mask
+from lid.features import FRAME_SAMPLES, HOP, log_mel
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """`size` rows a batch, languages in turn; lengths in seconds; a speaker counts for `speaker_cap` clips at most."""
+
+    size: int = 24
+    shortest: float = 1.0
+    longest: float = 10.0
+    speaker_cap: int = 40
+    seed: int = 0
+    augmented: bool = True
+    whole_window: float = 0.15  # share of batches padded to the longest length, as a stock pipeline serves them
+
+
+class BalancedBatches(Dataset):
+    """Map-style dataset whose item `step` is a batch: a dict of tensors
+
+    `mel` float32 (rows, n_mels, 2 * frames) and `labels` int64 (rows,).
+    """
+
+    def __init__(
+        self,
+        waveforms: Sequence[np.ndarray],
+        labels: Sequence[int],
+        speakers: Sequence[str],
+        noises: Sequence[np.ndarray],
+        options: BatchOptions,
+        steps: int,
+        n_mels: int = 80,
+        process: int = 0,
+        processes: int = 1,
+    ):
+        """`labels` and `speakers` describe `waveforms`; of each batch this process (0-based) gets every n-th row."""
+        self.waveforms, self.noises, self.options, self.steps, self.n_mels = waveforms, noises, options, steps, n_mels
+        self.slots = range(process, options.size, processes)
+        self.classes = sorted(set(labels))
+        self.members = {c: np.flatnonzero(np.asarray(labels) == c) for c in self.classes}
+        cap = options.speaker_cap
+        self.chances = {c: _clip_chances([speakers[i] for i in m], cap) for c, m in self.members.items()}
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+        options = self.options
+        rng = np.random.default_rng([options.seed, step])
+        seconds = np.exp(rng.uniform(np.log(options.shortest), np.log(options.longest)))
+        samples = int(seconds * SAMPLE_RATE) // FRAME_SAMPLES * FRAME_SAMPLES
+        whole = rng.random() < options.whole_window
+        batch = np.stack([self._row(step, slot, samples) for slot in self.slots])
+        if whole:
+            batch = np.pad(batch, ((0, 0), (0, int(options.longest * SAMPLE_RATE) - samples)))
+        mel = log_mel(torch.from_numpy(batch), self.n_mels)
+        if options.augmented:
+            for slot, row in zip(self.slots, mel, strict=True):
+                mask(row[:, : samples // HOP].numpy(), np.random.default_rng([options.seed, step, slot, 1]))
+        labels = [self.classes[slot % len(self.classes)] for slot in self.slots]
+        return {"mel": mel, "labels": torch.tensor(labels)}
+
+    def _row(self, step: int, slot: int, samples: int) -> np.ndarray:
+        """One augmented clip of exactly this length; short ones are joined to others of their language."""
+        rng = np.random.default_rng([self.options.seed, step, slot, 0])
+        label = self.classes[slot % len(self.classes)]
+        needed = int(samples * LONGEST_STRETCH)
+        pieces, total = [], 0
+        while total < needed:
+            waveform = self.waveforms[rng.choice(self.members[label], p=self.chances[label])]
+            if len(waveform) > needed - total:
+                start = rng.integers(0, len(waveform) - (needed - total) + 1)
+                waveform = waveform[start : start + needed - total]
+            pause = np.zeros(int(rng.uniform(0.0, 0.4) * SAMPLE_RATE), np.float32)
+            pieces += [waveform, pause]
+            total += len(waveform) + len(pause)
+        waveform = np.concatenate(pieces)[:needed]
+        if self.options.augmented:
+            waveform = augment(waveform, rng, self.noises)
+        return waveform[:samples]
+
+
+def _clip_chances(speakers: list[str], cap: int) -> np.ndarray:
+    """Each clip's chance of being drawn: a speaker counts by clips, but for no more than `cap`."""
+    counts = Counter(speakers)
+    weights = np.array([min(1.0, cap / counts[s]) if s else 1.0 for s in speakers])
+    return weights / weights.sum()

@@ -1,0 +1,135 @@
+"""Metrics that others can compare with: every rate with its interval, every slice with its count."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+from torch import nn
+
+from lid import model as whisper
+from lid.audio import SAMPLE_RATE
+from lid.data.augment import augment
+from lid.features import FRAME_SAMPLES, log_mel
+from lid.identify import Prediction
+from lid.languages import CODES
+
+
+def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], batch: int = 16, bf16: bool = False) -> np.ndarray:
+    """Logits float32 (clips, labels), each the mean over the clip's own frames; clips longer than the window are cut.
+
+    Clips of like length share a batch; what pads the shorter ones is not averaged over.
+    """
+    longest = int(whisper.window_seconds(model) * SAMPLE_RATE)
+    lengths = [min(len(w), longest) // FRAME_SAMPLES for w in waveforms]
+    order = np.argsort(lengths, kind="stable")
+    device = next(model.parameters()).device
+    out = np.zeros((len(waveforms), model.config.num_labels), np.float32)
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
+        for row, i in zip(padded, rows, strict=True):
+            row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            frames = whisper.frame_logits(
+                model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins)
+            )
+        for logits, i in zip(frames.float().cpu().numpy(), rows, strict=True):
+            out[i] = logits[: lengths[i]].mean(axis=0)
+    return out
+
+
+def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927); 95 % by default."""
+    if not total:
+        return 0.0, 1.0
+    p, spread = right / total, z * z / total
+    centre = (p + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * np.sqrt(p * (1 - p) / total + spread / (4 * total))
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def nll(logits: np.ndarray, labels: Sequence[int]) -> float:
+    """Mean negative log-likelihood in nats."""
+    scores = torch.from_numpy(np.asarray(logits, np.float64))
+    return float(nn.functional.cross_entropy(scores, torch.as_tensor(labels)))
+
+
+def ece(probabilities: np.ndarray, labels: Sequence[int], bins: int = 15) -> float:
+    """Expected calibration error of the named class over equal-width bins of confidence (Guo et al. 2017)."""
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(confidence[which == b].sum() - right[which == b].sum()) for b in range(bins)]
+    return float(sum(gaps) / len(labels))
+
+
+def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, most: int = 100) -> dict[str, tuple]:
+    """Three forms of a validation set, {name: (waveforms, labels)}: as it is, through random channels, 2 s of those.
+
+    At most `most` clips of each language, drawn from the seed: validation should not cost more than training.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    chosen = np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
+    clean = [waveforms[i] for i in chosen]
+    changed = [augment(w, np.random.default_rng([seed, i])) for i, w in zip(chosen, clean, strict=True)]
+    short = [_middle(w, 2.0) for w in changed]
+    return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
+
+
+def score(model: nn.Module, held_out: dict[str, tuple], bf16: bool = False) -> dict[str, float]:
+    """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, which is what training selects by."""
+    accuracy, loss = {}, []
+    for name, (waveforms, labels) in held_out.items():
+        logits = clip_logits(model, waveforms, bf16=bf16)
+        accuracy[name] = round(float((logits.argmax(axis=1) == labels).mean()), 5)
+        loss.append(nll(logits, labels))
+    means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
+    return {name: round(value, 5) for name, value in means.items()} | accuracy
+
+
+def report(predictions: Sequence[Prediction], clips: Sequence) -> dict:
+    """What is served, measured: `clips` (objects with `language` and `speaker`) and the Prediction of each.
+
+    A clip in which no speech was found counts as wrong.
+    """
+    truth = np.array([CODES.index(clip.language) for clip in clips])
+    named = np.array([CODES.index(p.language) if p.language else -1 for p in predictions])
+    probabilities = np.array([[p.probabilities[code] for code in CODES] for p in predictions])
+    seconds = np.array([p.speech_seconds for p in predictions])
+    return {
+        **_rate(named == truth),
+        "speakers": len({clip.speaker for clip in clips}),
+        "no_speech": int((named < 0).sum()),
+        "macro_f1": round(f1_score(truth, named, labels=range(len(CODES)), average="macro", zero_division=0.0), 5),
+        "ece": round(ece(probabilities, truth), 5),
+        "nll": round(nll(np.log(np.maximum(probabilities, 1e-9)), truth), 5),
+        "brier": round(float(np.square(probabilities - np.eye(len(CODES))[truth]).sum(axis=1).mean()), 5),
+        "recall": {code: _rate(named[truth == i] == i) for i, code in enumerate(CODES)},
+        "confusion": {
+            code: {other: int(((truth == i) & (named == j)).sum()) for j, other in enumerate(CODES)}
+            for i, code in enumerate(CODES)
+        },
+        "by_speech_seconds": {
+            f"{low:g}-{high:g}": _rate((named == truth)[(seconds >= low) & (seconds < high)])
+            for low, high in itertools.pairwise((0, 2, 3, 5, 10, 60))
+        },
+    }
+
+
+def _rate(right: np.ndarray) -> dict:
+    low, high = wilson(int(right.sum()), len(right))
+    share = float(right.mean()) if len(right) else None
+    return {
+        "clips": len(right),
+        "accuracy": None if share is None else round(share, 5),
+        "accuracy_95": [round(low, 5), round(high, 5)],
+    }
+
+
+def _middle(waveform: np.ndarray, seconds: float) -> np.ndarray:
+    samples = int(seconds * SAMPLE_RATE)
+    start = max(0, (len(waveform) - samples) // 2)
+    return waveform[start : start + samples]

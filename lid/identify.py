@@ -1,0 +1,208 @@
+"""Waveform -> speech -> windows -> frame logits -> calibrated Prediction."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForAudioClassification
+
+from lid import model as whisper
+from lid import speech
+from lid.audio import SAMPLE_RATE
+from lid.calibration import Calibration
+from lid.errors import InputError
+from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
+from lid.languages import CODES, NAMES
+
+EMBEDDED_MODEL = Path(__file__).parent.parent / "assets" / "model"
+KEEP_PAUSES = 0.8  # seconds; longer silences between stretches of speech are cut out before the encoder
+TIMELINE_STEP = 1.0  # seconds of speech a timeline entry covers; languages are not told apart in much less
+BATCH = 8  # windows at a time: enough to keep a CPU busy, little enough to keep an hour's memory flat
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was heard. Probabilities are calibrated; keys are "uz", "ru", "en"; times are seconds into the clip.
+
+    `language` is None when no speech was found; `probabilities` are then equal. `timeline` has one entry for about
+    each second of speech: {"start", "end", "probabilities"}. `frame_logits`, float32 (frames, 3) in the order uz, ru,
+    en, and `frame_starts`, seconds (frames,), hold the evidence of each 20 ms of speech: the clip's logits are their
+    mean.
+    """
+
+    language: str | None
+    probabilities: dict[str, float]
+    duration_seconds: float
+    speech_seconds: float
+    timeline: list[dict]
+    frame_logits: np.ndarray = field(repr=False)
+    frame_starts: np.ndarray = field(repr=False)
+
+    @property
+    def logits(self) -> np.ndarray:
+        """The clip's uncalibrated logits, float32 (3,); zeros when there is no speech."""
+        return self.frame_logits.mean(axis=0) if len(self.frame_logits) else np.zeros(len(CODES), np.float32)
+
+    def to_dict(self) -> dict:
+        """The JSON-able part: what `python -m lid --json` prints."""
+        return {
+            "language": self.language,
+            "probabilities": self.probabilities,
+            "duration_seconds": round(self.duration_seconds, 3),
+            "speech_seconds": round(self.speech_seconds, 3),
+            "timeline": self.timeline,
+        }
+
+
+class LanguageIdentifier:
+    """A loaded checkpoint that names the language of a waveform. Make one with `load`, then call `identify`."""
+
+    def __init__(self, model: torch.nn.Module, calibration: Calibration, name: str):
+        self.model = model.eval()
+        self.calibration = calibration
+        self.name = name
+        self.labels = _label_indices(model.config.id2label, name)
+
+    @classmethod
+    def load(cls, source: str | os.PathLike | None = None, device: str = "cpu") -> "LanguageIdentifier":
+        """Load the embedded model, a folder, or a Hub id. Raises InputError when there is no usable model there."""
+        source = str(source or EMBEDDED_MODEL)
+        try:
+            model = AutoModelForAudioClassification.from_pretrained(source, use_safetensors=True, dtype=torch.float32)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"No model could be loaded from {source}. Give a folder or a Hub id of a Whisper audio-classification "
+                f"checkpoint in safetensors. ({error})",
+                "model",
+            ) from error
+        if model.config.model_type != "whisper":
+            raise InputError(f"{source} is a {model.config.model_type} model; a Whisper one is needed.", "model")
+        return cls(model.to(device), Calibration.load(source), Path(source).name)
+
+    @property
+    def layers(self) -> int:
+        """How many encoder layers there are to draw."""
+        return len(self.model.encoder.layers)
+
+    def identify(self, waveform: np.ndarray) -> Prediction:
+        """Mono float32 of shape (samples,) at 16 kHz, in [-1, 1] -> Prediction. Raises InputError for other arrays."""
+        waveform = _checked(waveform)
+        spans = speech.find(waveform)
+        pieces = _join(spans, len(waveform))
+        logits, starts = self._frames(waveform, pieces)
+        calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
+        return Prediction(
+            language=CODES[int(np.argmax(calibrated))] if len(logits) else None,
+            probabilities=_named(calibrated),
+            duration_seconds=len(waveform) / SAMPLE_RATE,
+            speech_seconds=sum(end - start for start, end in spans),
+            timeline=self._timeline(logits, starts),
+            frame_logits=logits,
+            frame_starts=starts,
+        )
+
+    def attention(self, waveform: np.ndarray, layer: int = -1) -> tuple[np.ndarray, float]:
+        """Encoder self-attention over the first window of speech, for drawing.
+
+        Returns float32 weights (heads, frames, frames), a frame being 20 ms and row t telling where frame t looks, and
+        the second of the clip at which the first frame starts. Without speech: an array with no frames.
+        """
+        waveform = _checked(waveform)
+        pieces = _join(speech.find(waveform), len(waveform))
+        if not pieces:
+            return np.zeros((self.model.config.encoder_attention_heads, 0, 0), np.float32), 0.0
+        start = pieces[0][0]
+        end = min(pieces[0][1], start + self._window_samples())
+        with torch.inference_mode():
+            weights = whisper.attention(self.model, self._mel(waveform[None, start:end]), layer)
+        return weights.cpu().numpy(), start / SAMPLE_RATE
+
+    def _window_samples(self) -> int:
+        return self.model.config.max_source_positions * FRAME_SAMPLES
+
+    def _mel(self, waveforms: np.ndarray) -> torch.Tensor:
+        waveforms = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self.model.device)
+        return log_mel(waveforms, self.model.config.num_mel_bins)
+
+    def _frames(self, waveform: np.ndarray, pieces: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (frames, 3) and start second (frames,) of every frame of speech.
+
+        The pieces are laid end to end and cut into the fewest windows of one equal length, so that nothing is padded.
+        """
+        if not pieces:
+            return np.zeros((0, len(CODES)), np.float32), np.zeros(0)
+        heard = np.concatenate([waveform[start:end] for start, end in pieces])
+        total = len(heard) // FRAME_SAMPLES
+        count = -(-total // (self._window_samples() // FRAME_SAMPLES))
+        frames = -(-total // count)
+        padded = np.zeros(count * frames * FRAME_SAMPLES, np.float32)
+        padded[: total * FRAME_SAMPLES] = heard[: total * FRAME_SAMPLES]
+        windows = padded.reshape(count, -1)
+        with torch.inference_mode():
+            batches = [
+                whisper.frame_logits(self.model, self._mel(windows[i : i + BATCH])).flatten(0, 1).cpu()
+                for i in range(0, count, BATCH)
+            ]
+        logits = torch.cat(batches)[:total, self.labels].numpy()
+        starts = np.concatenate([np.arange(start, end) for start, end in pieces])[
+            : total * FRAME_SAMPLES : FRAME_SAMPLES
+        ]
+        return logits, starts / SAMPLE_RATE
+
+    def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
+        """About a second of adjoining frames an entry; an entry never spans a cut."""
+        if not len(starts):
+            return []
+        entries = []
+        cuts = np.flatnonzero(np.diff(starts) > 1.5 * FRAME_SECONDS) + 1
+        for run in np.split(np.arange(len(starts)), cuts):
+            parts = max(1, round(len(run) * FRAME_SECONDS / TIMELINE_STEP))
+            for part in np.array_split(run, parts):
+                entries.append(
+                    {
+                        "start": round(float(starts[part[0]]), 3),
+                        "end": round(float(starts[part[-1]] + FRAME_SECONDS), 3),
+                        "probabilities": _named(self.calibration.probabilities(logits[part].mean(axis=0))),
+                    }
+                )
+        return entries
+
+
+def _checked(waveform: np.ndarray) -> np.ndarray:
+    waveform = np.asarray(waveform)
+    if waveform.ndim != 1 or not np.issubdtype(waveform.dtype, np.floating):
+        raise InputError("A waveform is a one-dimensional float array: mono, 16 kHz, values in [-1, 1].", "waveform")
+    if not np.isfinite(waveform).all():
+        raise InputError("The waveform holds NaN or infinite values.", "waveform")
+    return waveform.astype(np.float32, copy=False)
+
+
+def _join(spans: list[tuple[float, float]], samples: int) -> list[tuple[int, int]]:
+    """Stretches of speech in seconds -> sample ranges of whole encoder frames, short pauses kept inside."""
+    pieces: list[list[int]] = []
+    for start, end in spans:
+        first = int(start * SAMPLE_RATE)
+        last = min(samples, int(end * SAMPLE_RATE))
+        if pieces and first - pieces[-1][1] <= KEEP_PAUSES * SAMPLE_RATE:
+            pieces[-1][1] = last
+        else:
+            pieces.append([first, last])
+    trimmed = [(start, start + (end - start) // FRAME_SAMPLES * FRAME_SAMPLES) for start, end in pieces]
+    return [(start, end) for start, end in trimmed if end > start]
+
+
+def _named(probabilities: np.ndarray) -> dict[str, float]:
+    return {code: round(float(p), 6) for code, p in zip(CODES, probabilities, strict=True)}
+
+
+def _label_indices(id2label: dict[int, str], name: str) -> list[int]:
+    """Where the model keeps each language, by code or English name, in whatever order it was trained with."""
+    known = {label.lower(): index for index, label in id2label.items()}
+    try:
+        return [next(known[key] for key in (code, NAMES[code].lower()) if key in known) for code in CODES]
+    except StopIteration:
+        raise InputError(
+            f"{name} does not tell Uzbek, Russian and English apart: its labels differ.", "model"
+        ) from None

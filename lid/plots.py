@@ -1,0 +1,269 @@
+"""Prediction or arrays -> plotly figures. No model in here.
+
+Every figure is transparent and drawn in greys that read on white and on near-black; colours that stand for a language
+are Okabe and Ito's (2008), told apart by colour-blind eyes and at least 3:1 against either background. Arrays are
+averaged down to a few hundred cells before they are drawn, so an hour weighs what a minute does.
+"""
+
+import numpy as np
+import plotly.graph_objects as go
+from transformers.audio_utils import hertz_to_mel
+
+from lid.features import FRAME_SECONDS, MEL_SECONDS
+from lid.identify import Prediction
+from lid.languages import CODES, NAMES
+
+COLOURS = {"uz": "#0072B2", "ru": "#D55E00", "en": "#009E73"}  # Okabe-Ito blue, vermilion, bluish green
+MAX_COLUMNS = 600  # cells along time: about one a pixel on a laptop
+MAX_ATTENTION = 200  # cells along either axis: 160 kB of weights at most
+MAX_ENTRIES = 240  # bars in the timeline
+EVIDENCE_SECONDS = 0.1  # frames averaged per point: single 20 ms frames flicker
+MEL_TOP = 8000.0  # Hz: Whisper's filters span 0 to this
+MEL_TICKS = (250, 500, 1000, 2000, 4000, 7000)  # Hz
+DB_PER_UNIT = 40.0  # Whisper stores (log10(power) + 4) / 4, so one unit is 4 log10 units, or 40 dB
+TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)  # s between ticks
+HEAT = "Cividis"  # even steps in lightness, the same to colour-blind eyes
+
+_GREY, _FAINT = "#767676", "rgba(128,128,128,0.22)"
+_MARGIN = {"l": 62, "r": 14, "t": 30, "b": 44}  # the same everywhere, so that time axes line up down the page
+
+
+def percent(probability: float) -> str:
+    """A probability for people: never a flat 0 % or 100 %, which no model can promise."""
+    if probability > 0.995:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+
+
+def bars(prediction: Prediction) -> go.Figure:
+    """Calibrated probability of each language, in percent, in the fixed order uz, ru, en from the top."""
+    shares = [prediction.probabilities[code] for code in CODES]
+    figure = go.Figure(
+        go.Bar(
+            x=[100 * share for share in shares],
+            y=[NAMES[code] for code in CODES],
+            orientation="h",
+            marker={"color": [COLOURS[code] for code in CODES], "cornerradius": 4},
+            text=[percent(share) for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
+            width=0.62,
+        )
+    )
+    figure.update_xaxes(title_text="Probability (%)", range=[0, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_size=14, ticklabelstandoff=6)
+    return _finish(figure, height=200, margin={"l": 76, "r": 14, "t": 6, "b": 44})
+
+
+def timeline(prediction: Prediction) -> go.Figure:
+    """Calibrated probabilities over the clip, in percent against seconds, about one stacked bar a second of speech.
+
+    Silence stays blank. Beyond MAX_ENTRIES, neighbouring entries are averaged by their length.
+    """
+    entries = _merged(prediction.timeline, prediction.duration_seconds)
+    starts = np.array([entry["start"] for entry in entries])
+    ends = np.array([entry["end"] for entry in entries])
+    figure = go.Figure()
+    for code in CODES:
+        shares = np.array([entry["probabilities"][code] for entry in entries])
+        figure.add_bar(
+            name=NAMES[code],
+            x=(starts + ends) / 2,
+            width=ends - starts,
+            y=100 * shares,
+            marker={"color": COLOURS[code], "line": {"width": 0}},
+            customdata=np.stack([starts, ends], axis=1) if len(entries) else None,
+            hovertemplate=f"{NAMES[code]} %{{y:.0f}} %, %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} s<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", legend=_LEGEND)
+    figure.update_yaxes(title_text="Probability (%)", range=[0, 100], tickvals=[0, 50, 100])
+    return _finish(_seconds(figure, prediction.duration_seconds), height=210)
+
+
+def evidence(prediction: Prediction) -> go.Figure:
+    """What each moment adds: frame logits less their mean over languages, averaged over EVIDENCE_SECONDS or more.
+
+    Lines break where speech does. The mean of a line over all frames is the language's centred logit for the clip.
+    """
+    logits = prediction.frame_logits - prediction.frame_logits.mean(axis=1, keepdims=True)
+    times, values = _points(logits, prediction.frame_starts)
+    figure = go.Figure()
+    for index, code in enumerate(CODES):
+        figure.add_scatter(
+            name=NAMES[code],
+            x=times,
+            y=values[:, index],
+            mode="lines",
+            line={"color": COLOURS[code], "width": 2},
+            hovertemplate=f"{NAMES[code]} %{{y:+.1f}} at %{{x:.1f}} s<extra></extra>",
+        )
+    figure.update_layout(legend=_LEGEND)
+    figure.update_yaxes(title_text="Evidence (logit)", nticks=5)
+    figure = _finish(_seconds(figure, prediction.duration_seconds), height=220)
+    return figure.update_yaxes(zeroline=True, zerolinecolor=_GREY, zerolinewidth=1)
+
+
+def mel(log_mel: np.ndarray, seconds: float | None = None) -> go.Figure:
+    """Whisper's log-mel (bands, columns) -> spectrogram in dB under the loudest cell, time in s, frequency in Hz.
+
+    `seconds` is the length the columns span; by default each is one 10 ms hop. Bands are evenly spaced in mels, so the
+    Hz ticks are not evenly spaced. A band's index is its height; ticks lie where a band's centre would have that Hz.
+    """
+    bands, columns = log_mel.shape
+    seconds = columns * MEL_SECONDS if seconds is None else seconds
+    decibels, edges = pool(DB_PER_UNIT * (log_mel.T - log_mel.max(initial=-np.inf)), MAX_COLUMNS)
+    figure = go.Figure(
+        go.Heatmap(
+            x=edges * (seconds / max(columns, 1)),
+            y=np.arange(bands),
+            z=np.rint(decibels.T).astype(np.int8),
+            colorscale=HEAT,
+            zmin=-80,
+            zmax=0,
+            colorbar=_colour_bar("dB under the loudest", tickvals=[-80, -40, 0]),
+            hovertemplate="%{x:.2f} s: %{z} dB<extra></extra>",
+        )
+    )
+    figure.update_yaxes(
+        title_text="Frequency (Hz)",
+        tickvals=[band_of(hertz, bands) for hertz in MEL_TICKS],
+        ticktext=[str(hertz) for hertz in MEL_TICKS],
+        range=[-0.5, bands - 0.5],
+        showgrid=False,
+    )
+    figure.update_xaxes(showgrid=False)
+    return _finish(_seconds(figure, seconds), height=300, margin={**_MARGIN, "t": 58})
+
+
+def attention(weights: np.ndarray, start: float = 0.0) -> go.Figure:
+    """Attention weights (frames, frames), rows summing to 1, first frame at `start` s -> heatmap in seconds both ways.
+
+    Row t (height) looks at column s (along). Colour is the weight over an even share, 1 / frames; the brightest
+    hundredth of the cells share one colour, or a single spike would leave the rest dark.
+    """
+    frames = len(weights)
+    pooled, edges = pool(weights * frames, MAX_ATTENTION)
+    pooled = pool(pooled.T, MAX_ATTENTION)[0].T.astype(np.float32)
+    seconds = start + edges * FRAME_SECONDS
+    top = float(np.quantile(pooled, 0.99)) if pooled.size else 1.0
+    figure = go.Figure(
+        go.Heatmap(
+            x=seconds,
+            y=seconds,
+            z=pooled,
+            colorscale=HEAT,
+            zmin=0,
+            zmax=max(top, 2.0),
+            colorbar=_colour_bar("times an even share", nticks=4),
+            hovertemplate="at %{y:.2f} s, looking at %{x:.2f} s: %{z:.1f} × an even share<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title_text="Looking at (s)", showgrid=False, constrain="domain", constraintoward="left")
+    figure.update_yaxes(
+        title_text="From (s)", showgrid=False, scaleanchor="x", constrain="domain", constraintoward="top"
+    )
+    return _finish(figure, height=440, margin={**_MARGIN, "t": 58})
+
+
+def pool(array: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Average neighbouring rows until at most `limit` are left.
+
+    Returns the float array (rows, ...) and the row indices between which each average was taken, int (rows + 1,).
+    """
+    count = min(len(array), limit)
+    edges = np.linspace(0, len(array), count + 1).round().astype(int)
+    if count == 0:
+        return np.asarray(array, np.float64), edges
+    sizes = np.diff(edges).reshape(-1, *[1] * (array.ndim - 1))
+    return np.add.reduceat(array, edges[:-1], axis=0) / sizes, edges
+
+
+def band_of(hertz: float, bands: int) -> float:
+    """The (fractional) index of the mel band centred on a frequency; `bands` + 2 corners lie evenly from 0 to 8 kHz."""
+    return float(hertz_to_mel(hertz, "slaney") / hertz_to_mel(MEL_TOP, "slaney") * (bands + 1) - 1)
+
+
+def _merged(entries: list[dict], seconds: float) -> list[dict]:
+    """Entries of one stretch of a long recording averaged into one, each weighing what it lasts."""
+    if len(entries) <= MAX_ENTRIES:
+        return entries
+    groups: dict[int, list[dict]] = {}
+    for entry in entries:
+        groups.setdefault(int(entry["start"] / seconds * MAX_ENTRIES), []).append(entry)
+    return [_average(group) for group in groups.values()]
+
+
+def _average(group: list[dict]) -> dict:
+    lengths = [entry["end"] - entry["start"] for entry in group]
+    shares = {code: [entry["probabilities"][code] for entry in group] for code in CODES}
+    return {
+        "start": group[0]["start"],
+        "end": group[-1]["end"],
+        "probabilities": {code: float(np.average(values, weights=lengths)) for code, values in shares.items()},
+    }
+
+
+def _points(logits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Frame logits -> mid-times (points,) and means (points, 3), with a NaN point at every cut in the speech."""
+    block = max(round(EVIDENCE_SECONDS / FRAME_SECONDS), -(-len(starts) // MAX_COLUMNS))
+    times, values = [np.zeros(0)], [np.zeros((0, logits.shape[1]), np.float32)]
+    cuts = np.flatnonzero(np.diff(starts) > 1.5 * FRAME_SECONDS) + 1
+    for run in np.split(np.arange(len(starts)), cuts):
+        means, edges = pool(logits[run], -(-len(run) // block))
+        middles = starts[run[:1]] + (edges[:-1] + edges[1:]) / 2 * FRAME_SECONDS
+        times += [middles, [np.nan]]
+        values += [means, np.full((1, logits.shape[1]), np.nan)]
+    return np.concatenate(times), np.concatenate(values).astype(np.float32)
+
+
+_LEGEND = {
+    "orientation": "h",
+    "x": 0,
+    "y": 1.02,
+    "yanchor": "bottom",
+    "traceorder": "normal",
+    "itemclick": False,
+    "itemdoubleclick": False,
+    "font": {"size": 12},
+}
+
+
+def _colour_bar(title: str, **ticks) -> dict:
+    """A thin bar above the picture, where it costs no width on a phone."""
+    return {
+        "title": {"text": title, "side": "top", "font": {"size": 12}},
+        "tickfont": {"size": 12},
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.0,
+        "yanchor": "bottom",
+        "len": 160,
+        "lenmode": "pixels",
+        "thickness": 8,
+        "outlinewidth": 0,
+        **ticks,
+    }
+
+
+def _seconds(figure: go.Figure, duration: float) -> go.Figure:
+    step = next((step for step in TIME_STEPS if duration / step <= 10), duration / 10)
+    return figure.update_xaxes(title_text="Time (s)", range=[0, duration], tick0=0, dtick=step)
+
+
+def _finish(figure: go.Figure, height: int, margin: dict = _MARGIN) -> go.Figure:
+    """One look for all; no dragging, so that a thumb scrolls the page and not the picture."""
+    axis = {"gridcolor": _FAINT, "linecolor": _FAINT, "zeroline": False, "fixedrange": True}
+    figure.update_xaxes(axis).update_yaxes(axis)
+    return figure.update_layout(
+        height=height,
+        margin=margin,
+        dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13, "color": _GREY},
+        hoverlabel={"font_size": 13},
+        bargap=0,
+        template="none",
+    )

@@ -1,0 +1,47 @@
+"""Where speech is: voice activity by Silero VAD, whose wheel carries its weights."""
+
+from functools import cache
+
+import numpy as np
+
+from lid.audio import SAMPLE_RATE
+
+THRESHOLD = 0.5  # Silero's own default: probability above which a 32 ms frame is speech
+MIN_SPEECH = 0.1  # seconds; shorter bursts are clicks
+MIN_SILENCE = 0.3  # seconds; shorter pauses stay inside the speech they interrupt
+PADDING = 0.1  # seconds kept on either side, so that soft consonants survive
+
+
+@cache
+def _detector():
+    import torch
+
+    threads = torch.get_num_threads()
+    from silero_vad import load_silero_vad  # importing it sets torch to one thread for the whole process
+
+    torch.set_num_threads(threads)
+    return load_silero_vad(sequence=True)  # whole clips in a few ONNX calls instead of one call every 32 ms
+
+
+def probabilities(waveform: np.ndarray) -> np.ndarray:
+    """Mono float32 at 16 kHz -> the probability of speech in each 32 ms frame, float32 (ceil(samples / 512),)."""
+    return _detector().audio_forward(waveform, SAMPLE_RATE)
+
+
+def find(waveform: np.ndarray, threshold: float = THRESHOLD) -> list[tuple[float, float]]:
+    """Mono float32 at 16 kHz -> stretches of speech as (start, end) in seconds, in order, not overlapping."""
+    from silero_vad.utils_vad import get_speech_timestamps_from_probs
+
+    # Silero was trained on speech at ordinary levels and misses what is 30 dB below it.
+    peak = float(np.abs(waveform).max(initial=0.0))
+    if peak < 1e-4:  # -80 dBFS: silence, or what dither leaves of it
+        return []
+    spans = get_speech_timestamps_from_probs(
+        probabilities(waveform * (0.5 / peak)).tolist(),
+        threshold=threshold,
+        min_speech_duration_ms=int(MIN_SPEECH * 1000),
+        min_silence_duration_ms=int(MIN_SILENCE * 1000),
+        speech_pad_ms=int(PADDING * 1000),
+        audio_length_samples=len(waveform),
+    )
+    return [(span["start"] / SAMPLE_RATE, span["end"] / SAMPLE_RATE) for span in spans]

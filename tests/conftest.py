@@ -1,0 +1,101 @@
+"""Fixtures shared by all tests: the running app, and clips made on the spot from the synthetic examples."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "assets" / "examples"
+MODEL = os.environ.get("MODEL_ID") or ROOT / "assets" / "model"
+
+
+@pytest.fixture(scope="session")
+def identifier():
+    """The model the app serves."""
+    from lid import LanguageIdentifier
+
+    if not Path(MODEL).is_dir():
+        pytest.skip(f"no model at {MODEL}: set MODEL_ID to a checkpoint")
+    return LanguageIdentifier.load(MODEL)
+
+
+@pytest.fixture(scope="session")
+def app_url(identifier, tmp_path_factory) -> Iterator[str]:
+    """app.py itself, offline, on a free port of 127.0.0.1; started once."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("app")
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "MODEL_ID": str(MODEL),
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "uploads"),
+    }
+    log = folder / "log.txt"
+    with log.open("w") as output:
+        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        try:
+            while not _answers(f"http://127.0.0.1:{port}/config"):
+                assert app.poll() is None, f"app.py ended before it answered:\n{log.read_text()}"
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            app.terminate()
+            app.wait()
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory) -> dict[str, Path]:
+    """Files people send, good and bad, by name."""
+    from lid import audio
+
+    folder = tmp_path_factory.mktemp("clips")
+    mp3 = (EXAMPLES / "uzbek.mp3").read_bytes()
+    speech = audio.decode(mp3)
+    made = {"speech": EXAMPLES / "uzbek.mp3", "webm": EXAMPLES / "uzbek-then-english.webm"}
+    for name, file, data in (
+        ("text", "notes.wav", b"These are words, not sound.\n" * 40),
+        ("empty", "empty.wav", b""),
+        ("truncated", "truncated.mp3", mp3[: len(mp3) * 6 // 10]),
+        ("unnamed", "voice", mp3),
+        ("misnamed", "voice.txt", mp3),
+    ):
+        made[name] = folder / file
+        made[name].write_bytes(data)
+    stereo = np.repeat(np.repeat(speech[:64_000], 12)[:, None], 2, axis=1)
+    for name, rate, samples in (
+        ("stereo_192k", 192_000, stereo),
+        ("short", 16_000, speech[8000:11_200]),
+        ("silence", 16_000, np.zeros(160_000)),
+    ):
+        made[name] = folder / f"{name}.wav"
+        _write_wav(made[name], rate, samples)
+    return made
+
+
+def _write_wav(path: Path, rate: int, samples: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1] if samples.ndim == 2 else 1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address):
+            return True
+    except (urllib.error.URLError, ConnectionError):
+        return False

@@ -1,0 +1,171 @@
+"""The trainer: it learns, survives being killed, and saves what plain Transformers loads."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from peft import PeftModel
+from transformers import AutoModelForAudioClassification, WhisperConfig, WhisperForAudioClassification
+
+from lid import InputError, evaluation, training
+from lid.data.stream import BalancedBatches, BatchOptions
+from tests.conftest import ROOT
+
+RATE = 16_000
+TONES = (300.0, 1000.0, 3000.0)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """Whisper's shape in miniature, with random weights, in a folder."""
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=32,
+        encoder_layers=2,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=64,
+        num_mel_bins=80,
+        vocab_size=100,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+        max_source_positions=500,
+        classifier_proj_size=16,
+        init_std=0.1,
+    )
+    folder = tmp_path_factory.mktemp("base")
+    WhisperForAudioClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    """Three "languages" that are three pitches, five voices each."""
+    rng = np.random.default_rng(0)
+    waveforms, labels, speakers = [], [], []
+    for i in range(30):
+        label = i % 3
+        times = np.arange(RATE * 2) / RATE
+        tone = 0.2 * np.sin(2 * np.pi * TONES[label] * times) + rng.normal(0, 0.01, len(times))
+        waveforms.append(tone.astype(np.float32))
+        labels.append(label)
+        speakers.append(f"{label}-{i % 5}")
+    return waveforms, labels, speakers
+
+
+def run(base, corpus, folder, steps, augmented=True, **options):
+    torch.manual_seed(0)
+    model = training.add_lora(training.load_base(str(base), window=2.0), rank=2, dropout=0.1)
+    batches = BalancedBatches(*corpus, [], BatchOptions(size=6, longest=2.0, augmented=augmented), steps=steps)
+    held_out = {"all": (corpus[0], np.asarray(corpus[1]))}
+    defaults = {"warmup": 2, "validate_every": 4, "save_every": 2, "workers": 0, "bf16": False}
+    settings = training.TrainingOptions(steps=steps, **{**defaults, **options})
+    history = training.train(
+        model,
+        batches,
+        lambda current: evaluation.score(current.base_model.model, held_out),
+        settings,
+        folder,
+        Accelerator(cpu=True),
+    )
+    return model, history
+
+
+def trainable(model) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def test_head_and_lora_learn_and_the_rest_is_frozen(base, corpus, tmp_path):
+    before = training.add_lora(training.load_base(str(base), window=2.0), rank=2)
+    names = set(trainable(before))
+    assert any("projector" in name for name in names)
+    assert any("classifier" in name for name in names)
+    assert any("lora_" in name for name in names)
+    assert not any("conv" in name or "embed_positions" in name for name in names)
+    rates = {"learning_rate": 1e-2, "head_learning_rate": 1e-2, "average_decay": 0.5}
+    _, history = run(base, corpus, tmp_path, 40, augmented=False, validate_every=40, save_every=40, **rates)
+    assert history[-1]["accuracy"] > 0.9
+    assert history[-1]["loss"] < 0.5
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(base, corpus, tmp_path):
+    unbroken, history = run(base, corpus, tmp_path / "unbroken", 12)
+    script = (
+        "import os, sys, pathlib; sys.path.insert(0, '.')\n"
+        "import numpy as np\n"
+        "from lid import training\n"
+        "from tests.test_training import run\n"
+        "save = training.Run.save\n"
+        "def save_and_die(self):\n"
+        "    save(self)\n"
+        "    if self.step == 6: os.kill(os.getpid(), 9)\n"
+        "training.Run.save = save_and_die\n"
+        "corpus = np.load(sys.argv[2])\n"
+        "waveforms, labels, speakers = list(corpus['w']), corpus['l'].tolist(), corpus['s'].tolist()\n"
+        "run(sys.argv[1], (waveforms, labels, speakers), pathlib.Path(sys.argv[3]), 12)\n"
+    )
+    np.savez(tmp_path / "corpus.npz", w=np.stack(corpus[0]), l=corpus[1], s=corpus[2])
+    command = [sys.executable, "-c", script, str(base), str(tmp_path / "corpus.npz"), str(tmp_path / "killed")]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == -9
+    resumed, again = run(base, corpus, tmp_path / "killed", 12)
+    assert again == history
+    for name, expected in trainable(unbroken).items():
+        assert torch.equal(expected, trainable(resumed)[name]), name
+
+
+def test_a_half_written_state_is_never_taken(base, corpus, tmp_path):
+    run(base, corpus, tmp_path, 4)
+    (tmp_path / "state.partial").write_bytes(b"half")
+    _, history = run(base, corpus, tmp_path, 8)
+    assert [entry["step"] for entry in history] == [4, 8]
+
+
+def test_a_run_with_other_settings_is_not_resumed(base, corpus, tmp_path):
+    run(base, corpus, tmp_path, 2)
+    with pytest.raises(InputError, match="other settings"):
+        run(base, corpus, tmp_path, 2, learning_rate=1.0)
+    model = training.add_lora(training.load_base(str(base), window=2.0), rank=4)
+    with pytest.raises(InputError, match="other settings"):
+        training.Run(model, training.TrainingOptions(steps=2), tmp_path)
+
+
+def test_training_stops_when_nothing_gets_better(base, corpus, tmp_path):
+    _, history = run(base, corpus, tmp_path, 400, learning_rate=0.0, head_learning_rate=1.0, patience=2)
+    ranks = [(entry["accuracy"], -entry["loss"]) for entry in history]
+    assert len(history) < 100
+    assert max(ranks) not in ranks[-2:]
+
+
+def test_saved_checkpoint_is_plain_transformers_and_equals_adapter_on_base(base, corpus, tmp_path):
+    model, _ = run(base, corpus, tmp_path / "run", 8)
+    mel = torch.randn(2, 80, 200)
+    with torch.inference_mode():
+        expected = model(input_features=mel).logits
+    model.save_pretrained(tmp_path / "adapter")
+    adapted = PeftModel.from_pretrained(training.load_base(str(base), window=2.0), str(tmp_path / "adapter")).eval()
+    training.save_merged(model, tmp_path / "merged")
+    merged = AutoModelForAudioClassification.from_pretrained(tmp_path / "merged", dtype=torch.float32)
+    with torch.inference_mode():
+        torch.testing.assert_close(adapted(input_features=mel).logits, expected)
+        torch.testing.assert_close(merged(input_features=mel).logits, expected, atol=0.02, rtol=0.02)
+    assert merged.config.id2label == {0: "uz", 1: "ru", 2: "en"}
+    assert json.loads((tmp_path / "merged" / "preprocessor_config.json").read_text())["chunk_length"] == 2
+    assert not [file for file in tmp_path.rglob("*") if file.suffix in {".bin", ".pt", ".pth", ".pkl"}]
+
+
+def test_a_window_longer_than_the_model_is_refused(base):
+    with pytest.raises(InputError, match="at most 10 s"):
+        training.load_base(str(base), window=30.0)
+
+
+def test_a_base_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="No Whisper model"):
+        training.load_base(str(tmp_path / "nothing"))

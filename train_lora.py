@@ -1,0 +1,206 @@
+"""Train the language identifier: data -> quality -> split -> LoRA -> calibration -> evaluation -> checkpoint.
+
+    python train_lora.py --data corpus/ --output runs/base --base-model openai/whisper-base    # on a laptop
+    python train_lora.py --data uz=mdc:ID ru=cv-ru.tar.gz en=hub:google/fleurs:en_us --want 8000 --output runs/medium
+    python train_lora.py --data corpus/ --output runs/base --prepare-only                      # data and its audit
+    accelerate launch train_lora.py ...                                                         # several GPUs
+
+Run it again with the same --output after any interruption and it goes on where it was. What it leaves in --output:
+
+    dropped.tsv        every clip left out, and why          split.tsv          every other clip, and its part
+    split_audit.json   proof that the parts share nothing    state.safetensors  the run itself, for going on
+    adapter/           LoRA weights for PEFT                 merged/            a plain Transformers checkpoint
+    metrics.json       what was measured, and on what
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from lid import audio, evaluation, training
+from lid.calibration import Calibration
+from lid.data import quality, sources, splits, text, waveforms
+from lid.data.stream import BalancedBatches, BatchOptions
+from lid.errors import InputError
+from lid.identify import LanguageIdentifier
+from lid.languages import CODES
+
+PARTS = ("train", "validation", "test")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        run(options)
+    except InputError as error:
+        print(f"train_lora: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    options.output.mkdir(parents=True, exist_ok=True)
+    accelerator = Accelerator(cpu=options.cpu)
+    set_seed(options.seed)
+
+    # One process prepares; the others find everything in the cache.
+    with accelerator.main_process_first():
+        parts = prepare(options, accelerator.is_main_process)
+    if options.prepare_only:
+        return
+    model = training.load_base(options.base_model, options.window)
+    model = training.add_lora(model, options.lora_rank, options.lora_dropout)
+    if accelerator.is_main_process:
+        model.print_trainable_parameters()
+
+    labels = {part: [CODES.index(clip.language) for clip in clips] for part, (clips, _) in parts.items()}
+    clips, speech = parts["train"]
+    batches = BalancedBatches(
+        speech,
+        labels["train"],
+        [clip.speaker for clip in clips],
+        load_noises(options.noise),
+        BatchOptions(options.batch_size, longest=options.window, speaker_cap=options.speaker_cap, seed=options.seed),
+        options.steps,
+        model.config.num_mel_bins,
+        accelerator.process_index,
+        accelerator.num_processes,
+    )
+    settings = training.TrainingOptions(
+        steps=options.steps,
+        learning_rate=options.learning_rate,
+        head_learning_rate=options.head_learning_rate,
+        label_smoothing=options.label_smoothing,
+        validate_every=options.validate_every,
+        workers=options.workers,
+        seed=options.seed,
+        bf16=not options.fp32,
+        gradient_checkpointing=options.gradient_checkpointing,
+    )
+    held_out = evaluation.copies(parts["validation"][1], labels["validation"], options.seed)
+    history = training.train(
+        model,
+        batches,
+        lambda current: evaluation.score(current.base_model.model, held_out, settings.bf16),
+        settings,
+        options.output,
+        accelerator,
+    )
+    if accelerator.is_main_process:
+        finish(model, parts, labels, history, options)
+
+
+def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, waveforms.Waveforms]]:
+    """Clips and their decoded speech by part, after the checks and the split, whose records go to --output."""
+    clips = sources.load_clips(
+        options.data, CODES, options.cache_dir, options.want, options.max_per_speaker, progress=speak
+    )
+    orphans: dict[str, list[str]] = {}
+    for spec, names in clips.orphans.items():
+        orphans.setdefault(spec.partition("=")[0], []).extend(names)
+    cache = Path(options.cache_dir)
+    checked = quality.check(clips, cache / "facts.jsonl", workers=options.workers, progress=speak, orphans=orphans)
+    split = splits.split(
+        checked.kept,
+        seed=options.seed,
+        threshold=options.similarity,
+        same_speaker=checked.same_speaker,
+    )
+    if speak:
+        write_records(options, checked, split)
+    if options.prepare_only:
+        return {}
+    return {part: (rows := getattr(split, part), waveforms.prepare(rows, cache, speak)) for part in PARTS}
+
+
+def write_records(options: argparse.Namespace, checked: quality.Checked, split: splits.Split) -> None:
+    """dropped.tsv, split.tsv and split_audit.json, and their sums on the screen."""
+    output = options.output
+    quality.write_dropped_tsv(output / "dropped.tsv", checked.dropped)
+    audit = splits.audit(split, options.similarity)
+    audit["dropped_for_quality"] = quality.counts(checked.dropped)
+    splits.write_audit(output / "split_audit.json", audit)
+    with (output / "split.tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["part", "language", "path"])
+        for part in PARTS:
+            table.writerows([part, clip.language, clip.path] for clip in getattr(split, part))
+        table.writerows([one.reason, one.clip.language, one.clip.path] for one in split.dropped)
+    print(json.dumps(audit, indent=2, ensure_ascii=False))
+
+
+def load_noises(folder: Path | None) -> list:
+    """Recordings to mix in, as waveforms; made-up noise serves where no folder is named."""
+    if folder is None:
+        return []
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise InputError(f"{folder} holds no recordings. Give a folder of noise files, or leave --noise out.", "data")
+    return [audio.decode(file) for file in files]
+
+
+def finish(
+    model: training.PeftModel, parts: dict, labels: dict, history: list[dict], options: argparse.Namespace
+) -> None:
+    """Save adapter and merged checkpoint, fit the temperature on validation, measure on test what is served."""
+    model.save_pretrained(options.output / "adapter")
+    merged = options.output / "merged"
+    training.save_merged(model, merged)
+    identifier = LanguageIdentifier.load(merged)
+    held_out = [identifier.identify(audio.decode(clip.audio)).logits for clip in parts["validation"][0]]
+    calibration = Calibration.fit(held_out, labels["validation"])
+    calibration.save(merged)
+    identifier = LanguageIdentifier.load(merged)
+    predictions = [identifier.identify(audio.decode(clip.audio)) for clip in parts["test"][0]]
+    metrics = {
+        "settings": {name: str(value) for name, value in vars(options).items()},
+        "clips": {part: len(clips) for part, (clips, _) in parts.items()},
+        "calibration": asdict(calibration),
+        "test": evaluation.report(predictions, parts["test"][0]),
+        "history": history,
+    }
+    (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    test = metrics["test"]
+    low, high = test["accuracy_95"]
+    print(f"test accuracy {test['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}, {test['clips']} clips")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--data", nargs="+", required=True, metavar="SOURCE", help=sources.HOW)
+    add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
+    add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
+    add("--cache-dir", type=Path, default=Path(os.environ.get("LID_CACHE", "cache")), help="streamed and decoded clips")
+    add("--prepare-only", action="store_true", help="stop after the split and its audit")
+    add("--noise", type=Path, help="folder of noise recordings to mix in")
+    add("--want", type=int, help="clips of each language at most; all by default")
+    add("--max-per-speaker", type=int, help="clips of one voice at most, where clips are chosen")
+    add("--similarity", type=float, default=text.THRESHOLD, help="sentences at least this alike count as one")
+    add("--window", type=float, default=10.0, help="seconds the model hears at once")
+    add("--steps", type=int, default=2000)
+    add("--batch-size", type=int, default=24, help="clips a step, over all processes; languages take turns")
+    add("--speaker-cap", type=int, default=40, help="clips for which one voice counts when batches are drawn")
+    add("--learning-rate", type=float, default=4e-4, help="LoRA's peak")
+    add("--head-learning-rate", type=float, default=1e-3)
+    add("--lora-rank", type=int, default=16)
+    add("--lora-dropout", type=float, default=0.05)
+    add("--label-smoothing", type=float, default=0.05)
+    add("--validate-every", type=int, default=250, metavar="STEPS")
+    add("--workers", type=int, default=1, help="processes that decode and augment")
+    add("--seed", type=int, default=0)
+    add("--fp32", action="store_true", help="no bf16 (slower everywhere with AVX512-BF16, AMX or a recent GPU)")
+    add("--gradient-checkpointing", action="store_true", help="trade a third more time for much less memory")
+    add("--cpu", action="store_true", help="leave the GPU alone")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
