@@ -26,7 +26,7 @@ from accelerate.utils import set_seed
 
 from lid import audio, evaluation, training
 from lid.calibration import Calibration
-from lid.data import quality, sources, splits, text, waveforms
+from lid.data import audit, quality, shortcuts, sources, splits, text, waveforms
 from lid.data.stream import BalancedBatches, BatchOptions
 from lid.errors import InputError
 from lid.identify import LanguageIdentifier
@@ -60,11 +60,10 @@ def run(options: argparse.Namespace) -> None:
     if accelerator.is_main_process:
         model.print_trainable_parameters()
 
-    labels = {part: [CODES.index(clip.language) for clip in clips] for part, (clips, _) in parts.items()}
     clips, speech = parts["train"]
     batches = BalancedBatches(
         speech,
-        labels["train"],
+        _labels(clips),
         [clip.speaker for clip in clips],
         load_noises(options.noise),
         BatchOptions(options.batch_size, longest=options.window, speaker_cap=options.speaker_cap, seed=options.seed),
@@ -84,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
         bf16=not options.fp32,
         gradient_checkpointing=options.gradient_checkpointing,
     )
-    held_out = evaluation.copies(parts["validation"][1], labels["validation"], options.seed)
+    held_out = evaluation.copies(parts["validation"][1], _labels(parts["validation"][0]), options.seed)
     history = training.train(
         model,
         batches,
@@ -94,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
         accelerator,
     )
     if accelerator.is_main_process:
-        finish(model, parts, labels, history, options)
+        finish(model, parts, batches, history, options)
 
 
 def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, waveforms.Waveforms]]:
@@ -124,16 +123,18 @@ def write_records(options: argparse.Namespace, checked: quality.Checked, split: 
     """dropped.tsv, split.tsv and split_audit.json, and their sums on the screen."""
     output = options.output
     quality.write_dropped_tsv(output / "dropped.tsv", checked.dropped)
-    audit = splits.audit(split, options.similarity)
-    audit["dropped_for_quality"] = quality.counts(checked.dropped)
-    splits.write_audit(output / "split_audit.json", audit)
+    proof = audit.audit(split, options.similarity)
+    proof["dropped_for_quality"] = quality.counts(checked.dropped)
+    audit.write(output / "split_audit.json", proof)
     with (output / "split.tsv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(["part", "language", "path"])
         for part in PARTS:
             table.writerows([part, clip.language, clip.path] for clip in getattr(split, part))
         table.writerows([one.reason, one.clip.language, one.clip.path] for one in split.dropped)
-    print(json.dumps(audit, indent=2, ensure_ascii=False))
+    print(json.dumps(proof, indent=2, ensure_ascii=False))
+    if audit.leaks(proof):
+        raise InputError("The split leaks; nothing was trained. Report this with split_audit.json.", "leak")
 
 
 def load_noises(folder: Path | None) -> list:
@@ -147,29 +148,41 @@ def load_noises(folder: Path | None) -> list:
 
 
 def finish(
-    model: training.PeftModel, parts: dict, labels: dict, history: list[dict], options: argparse.Namespace
+    model: training.PeftModel, parts: dict, batches: BalancedBatches, history: list[dict], options: argparse.Namespace
 ) -> None:
     """Save adapter and merged checkpoint, fit the temperature on validation, measure on test what is served."""
     model.save_pretrained(options.output / "adapter")
     merged = options.output / "merged"
     training.save_merged(model, merged)
-    identifier = LanguageIdentifier.load(merged)
-    held_out = [identifier.identify(audio.decode(clip.audio)).logits for clip in parts["validation"][0]]
-    calibration = Calibration.fit(held_out, labels["validation"])
+    uncalibrated = LanguageIdentifier.load(merged)
+    held_out = evaluation.identify(uncalibrated, parts["validation"][0])
+    calibration = Calibration.fit([p.logits for p in held_out], _labels(parts["validation"][0]))
     calibration.save(merged)
     identifier = LanguageIdentifier.load(merged)
-    predictions = [identifier.identify(audio.decode(clip.audio)) for clip in parts["test"][0]]
+    clips, speech = parts["test"]
     metrics = {
-        "settings": {name: str(value) for name, value in vars(options).items()},
+        "settings": _settings(options),
         "clips": {part: len(clips) for part, (clips, _) in parts.items()},
         "calibration": asdict(calibration),
-        "test": evaluation.report(predictions, parts["test"][0]),
+        "test": evaluation.report(evaluation.identify(identifier, clips), clips),
+        "channels": evaluation.by_channel(identifier.model, speech, _labels(clips), options.seed),
+        "shortcuts": shortcuts.compare(batches, [clip.speaker for clip in parts["train"][0]]),
         "history": history,
     }
     (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    test = metrics["test"]
-    low, high = test["accuracy_95"]
-    print(f"test accuracy {test['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}, {test['clips']} clips")
+    low, high = metrics["test"]["accuracy_95"]
+    print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")
+
+
+def _settings(options: argparse.Namespace) -> dict:
+    """What the result depends on, without one machine's paths."""
+    private = {"data", "output", "cache_dir", "noise", "cpu", "workers", "prepare_only"}
+    settings = {name: value for name, value in vars(options).items() if name not in private}
+    return settings | {"base_model": Path(options.base_model).name, "recorded_noise": options.noise is not None}
+
+
+def _labels(clips: list) -> list[int]:
+    return [CODES.index(clip.language) for clip in clips]
 
 
 def _parser() -> argparse.ArgumentParser:

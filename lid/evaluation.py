@@ -7,13 +7,29 @@ import numpy as np
 import torch
 from sklearn.metrics import f1_score
 from torch import nn
+from tqdm import tqdm
 
+from lid import audio
 from lid import model as whisper
 from lid.audio import SAMPLE_RATE
-from lid.data.augment import augment
+from lid.data import augment
 from lid.features import FRAME_SAMPLES, log_mel
-from lid.identify import Prediction
+from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
+
+# Conditions every language is put through alike; each takes a waveform and a generator.
+CHANNELS = {
+    "as recorded": lambda w, rng: w,
+    "Opus, 8 kbit/s": lambda w, rng: augment.through_codec(w, "ogg", "libopus", 16_000, 8_000),
+    "MP3, 32 kbit/s": lambda w, rng: augment.through_codec(w, "mp3", "libmp3lame", 16_000, 32_000),
+    "AMR, 8 kHz": lambda w, rng: augment.through_codec(w, "amr", "libopencore_amrnb", 8_000, 7_950),
+    "µ-law, 8 kHz": lambda w, rng: augment.through_codec(w, "wav", "pcm_mulaw", 8_000, 64_000),
+    "noise at 10 dB": lambda w, rng: augment.add_noise(w, augment.draw_noise(len(w), rng), 10.0),
+    "made-up room": augment.add_room,
+    "gain +20 dB, clipped": lambda w, rng: np.clip(w * 10, -1, 1),
+    "gain -20 dB": lambda w, rng: w * np.float32(0.1),
+    "first 2 s of speech": lambda w, rng: w[: 2 * SAMPLE_RATE],
+}
 
 
 def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], batch: int = 16, bf16: bool = False) -> np.ndarray:
@@ -74,7 +90,7 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     labels = np.asarray(labels)
     chosen = np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
     clean = [waveforms[i] for i in chosen]
-    changed = [augment(w, np.random.default_rng([seed, i])) for i, w in zip(chosen, clean, strict=True)]
+    changed = [augment.augment(w, np.random.default_rng([seed, i])) for i, w in zip(chosen, clean, strict=True)]
     short = [_middle(w, 2.0) for w in changed]
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
@@ -88,6 +104,25 @@ def score(model: nn.Module, held_out: dict[str, tuple], bf16: bool = False) -> d
         loss.append(nll(logits, labels))
     means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
     return {name: round(value, 5) for name, value in means.items()} | accuracy
+
+
+def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction]:
+    """What is served, for each clip (an object with `audio`, a file's bytes)."""
+    return [identifier.identify(audio.decode(clip.audio)) for clip in tqdm(clips, "evaluating", mininterval=2)]
+
+
+def by_channel(
+    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, bf16: bool = True
+) -> dict[str, dict]:
+    """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
+    labels = np.asarray(labels)
+    results = {}
+    for name, channel in CHANNELS.items():
+        changed = [channel(w, np.random.default_rng([seed, i])) for i, w in enumerate(waveforms)]
+        named = clip_logits(model, changed, bf16=bf16).argmax(axis=1)
+        recall = {code: round(float((named == i)[labels == i].mean()), 5) for i, code in enumerate(CODES)}
+        results[name] = {**_rate(named == labels), "recall": recall}
+    return results
 
 
 def report(predictions: Sequence[Prediction], clips: Sequence) -> dict:

@@ -13,30 +13,30 @@ PADDING = 0.1  # seconds kept on either side, so that soft consonants survive
 
 
 @cache
-def _detector():
+def _silero():
+    """The package's functions and its detector."""
     import torch
 
     threads = torch.get_num_threads()
-    from silero_vad import load_silero_vad  # importing it sets torch to one thread for the whole process
+    import silero_vad  # sets torch to one thread for the whole process
 
     torch.set_num_threads(threads)
-    return load_silero_vad(sequence=True)  # whole clips in a few ONNX calls instead of one call every 32 ms
+    # The sequence model takes whole clips in a few ONNX calls instead of one call every 32 ms.
+    return silero_vad, silero_vad.load_silero_vad(sequence=True)
 
 
 def probabilities(waveform: np.ndarray) -> np.ndarray:
     """Mono float32 at 16 kHz -> the probability of speech in each 32 ms frame, float32 (ceil(samples / 512),)."""
-    return _detector().audio_forward(waveform, SAMPLE_RATE)
+    return _silero()[1].audio_forward(waveform, SAMPLE_RATE)
 
 
 def find(waveform: np.ndarray, threshold: float = THRESHOLD) -> list[tuple[float, float]]:
     """Mono float32 at 16 kHz -> stretches of speech as (start, end) in seconds, in order, not overlapping."""
-    from silero_vad.utils_vad import get_speech_timestamps_from_probs
-
     # Silero was trained on speech at ordinary levels and misses what is 30 dB below it.
     peak = float(np.abs(waveform).max(initial=0.0))
     if peak < 1e-4:  # -80 dBFS: silence, or what dither leaves of it
         return []
-    spans = get_speech_timestamps_from_probs(
+    spans = _silero()[0].get_speech_timestamps_from_probs(
         probabilities(waveform * (0.5 / peak)).tolist(),
         threshold=threshold,
         min_speech_duration_ms=int(MIN_SPEECH * 1000),

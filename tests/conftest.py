@@ -57,6 +57,36 @@ def app_url(identifier, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def miniature(tmp_path_factory):
+    """A folder with Whisper's shape in miniature and random weights, to train in seconds."""
+    import torch
+    from transformers import WhisperConfig, WhisperForAudioClassification
+
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=32,
+        encoder_layers=2,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=64,
+        num_mel_bins=80,
+        vocab_size=100,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+        max_source_positions=500,
+        classifier_proj_size=16,
+        init_std=0.1,
+    )
+    folder = tmp_path_factory.mktemp("base")
+    WhisperForAudioClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def clips(tmp_path_factory) -> dict[str, Path]:
     """Files people send, good and bad, by name."""
     from lid import audio

@@ -28,7 +28,7 @@ class BatchOptions:
     speaker_cap: int = 40
     seed: int = 0
     augmented: bool = True
-    whole_window: float = 0.15  # share of batches padded to the longest length, as a stock pipeline serves them
+    whole_window: float = 0.1  # share of batches padded to the longest length, as a stock pipeline serves them
 
 
 class BalancedBatches(Dataset):
@@ -60,20 +60,25 @@ class BalancedBatches(Dataset):
     def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+    def rows(self, step: int) -> tuple[np.ndarray, list[int]]:
+        """A batch before it becomes a spectrogram: float32 (rows, samples) at 16 kHz, and each row's label."""
         options = self.options
         rng = np.random.default_rng([options.seed, step])
         seconds = np.exp(rng.uniform(np.log(options.shortest), np.log(options.longest)))
         samples = int(seconds * SAMPLE_RATE) // FRAME_SAMPLES * FRAME_SAMPLES
-        whole = rng.random() < options.whole_window
-        batch = np.stack([self._row(step, slot, samples) for slot in self.slots])
-        if whole:
+        labels = [self.classes[slot % len(self.classes)] for slot in self.slots]
+        return np.stack([self._row(step, slot, samples) for slot in self.slots]), labels
+
+    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+        options = self.options
+        batch, labels = self.rows(step)
+        samples = batch.shape[1]
+        if np.random.default_rng([options.seed, step, 0]).random() < options.whole_window:
             batch = np.pad(batch, ((0, 0), (0, int(options.longest * SAMPLE_RATE) - samples)))
         mel = log_mel(torch.from_numpy(batch), self.n_mels)
         if options.augmented:
             for slot, row in zip(self.slots, mel, strict=True):
                 mask(row[:, : samples // HOP].numpy(), np.random.default_rng([options.seed, step, slot, 1]))
-        labels = [self.classes[slot % len(self.classes)] for slot in self.slots]
         return {"mel": mel, "labels": torch.tensor(labels)}
 
     def _row(self, step: int, slot: int, samples: int) -> np.ndarray:

@@ -1,0 +1,36 @@
+"""The Space: loads the model, builds the page and launches it on port 7860.
+
+    python app.py
+
+Environment: MODEL_ID, a folder or Hub id to use in place of the embedded model (only a Hub id is ever downloaded);
+GRADIO_SERVER_NAME=0.0.0.0 to be reached from other machines (Spaces sets it); GRADIO_SERVER_PORT for another port.
+"""
+
+import os
+import sys
+
+try:
+    import spaces  # lends a GPU to marked functions on ZeroGPU, does nothing elsewhere; must come before torch
+except ImportError:
+    spaces = None
+
+import torch
+
+from lid import InputError, LanguageIdentifier
+from lid.ui import build, launch_options
+
+GPU_SECONDS = 60  # ZeroGPU: the longest one call may hold the GPU; an hour of speech takes less
+
+
+def main() -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        identifier = LanguageIdentifier.load(os.environ.get("MODEL_ID"), device)
+    except InputError as error:
+        sys.exit(str(error))
+    page = build(identifier, spaces.GPU(duration=GPU_SECONDS) if spaces else lambda function: function)
+    page.launch(server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)), **launch_options())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The whole recipe on a corpus made on the spot: from a Common Voice folder to a checkpoint, a card and a report."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+import train_lora
+from lid import LanguageIdentifier, audio, report
+from tests.conftest import EXAMPLES
+
+RATE = audio.SAMPLE_RATE
+SPOKEN = {"uz": "uzbek.mp3", "ru": "russian.ogg", "en": "english.m4a"}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Pieces of the synthetic examples, forwards and backwards at three speeds, as clips of many speakers."""
+    root = tmp_path_factory.mktemp("corpus")
+    for language, name in SPOKEN.items():
+        (root / language / "clips").mkdir(parents=True)
+        waveform = audio.decode(EXAMPLES / name)
+        pieces = np.array_split(waveform, max(3, len(waveform) // int(2.2 * RATE)))
+        rows = []
+        for speed in (0.8, 1.0, 1.25):
+            for index, piece in enumerate([*pieces, *(p[::-1] for p in pieces)]):
+                path = f"{language}-{speed}-{index}.flac"
+                file = io.BytesIO()
+                soundfile.write(file, soxr.resample(piece, RATE * speed, RATE), RATE, format="FLAC")
+                (root / language / "clips" / path).write_bytes(file.getvalue())
+                rows.append({"client_id": f"{language}{len(rows) // 2}", "path": path, "sentence": ""})
+        (root / language / "clips" / "broken.mp3").write_bytes(b"")
+        rows.append({"client_id": f"{language}x", "path": "broken.mp3", "sentence": ""})
+        with (root / language / "validated.tsv").open("w", newline="") as table:
+            writer = csv.DictWriter(table, ["client_id", "path", "sentence"], delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return root
+
+
+@pytest.fixture(scope="module")
+def command(corpus, miniature, tmp_path_factory):
+    work = tmp_path_factory.mktemp("run")
+    arguments = ["--data", corpus, "--base-model", miniature, "--output", work / "out", "--cache-dir", work / "cache"]
+    arguments += [
+        "--steps",
+        4,
+        "--validate-every",
+        2,
+        "--batch-size",
+        6,
+        "--window",
+        2,
+        "--workers",
+        0,
+        "--cpu",
+        "--fp32",
+    ]
+    return [str(argument) for argument in arguments], work / "out"
+
+
+@pytest.fixture(scope="module")
+def finished(command):
+    arguments, output = command
+    assert train_lora.main(arguments) == 0
+    return output
+
+
+def test_prepare_only_stops_after_the_audit(command):
+    arguments, output = command
+    assert train_lora.main([*arguments, "--prepare-only", "--output", str(output) + "-prepared"]) == 0
+    prepared = output.with_name(output.name + "-prepared")
+    assert sorted(file.name for file in prepared.iterdir()) == ["dropped.tsv", "split.tsv", "split_audit.json"]
+    audit = json.loads((prepared / "split_audit.json").read_text())
+    assert audit["dropped_for_quality"]["uz"]["empty"] == 1
+    assert "broken.mp3" in (prepared / "dropped.tsv").read_text()
+
+
+def test_what_a_run_leaves(finished):
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert 0 <= metrics["test"]["accuracy"] <= 1
+    assert metrics["test"]["clips"] == metrics["clips"]["test"]
+    assert [entry["step"] for entry in metrics["history"]] == [2, 4]
+    assert (finished / "adapter" / "adapter_model.safetensors").exists()
+    assert not [file for file in finished.rglob("*") if file.suffix in {".bin", ".pt", ".pth", ".pkl"}]
+
+
+def test_the_checkpoint_serves(finished):
+    prediction = LanguageIdentifier.load(finished / "merged").identify(audio.decode(EXAMPLES / "uzbek.mp3"))
+    assert prediction.language in SPOKEN
+
+
+def test_the_same_command_again_goes_on_where_it_was(finished, command):
+    before = (finished / "metrics.json").read_text()
+    assert train_lora.main(command[0]) == 0
+    assert (finished / "metrics.json").read_text() == before
+
+
+def test_card_and_report_say_what_was_measured(finished, tmp_path):
+    statement = tmp_path / "data.md"
+    statement.write_text("Made of synthetic examples.")
+    report.install(finished, statement, tmp_path)
+    test = json.loads((finished / "metrics.json").read_text())["test"]
+    for text in ((tmp_path / "REPORT.md").read_text(), (tmp_path / "assets" / "model" / "README.md").read_text()):
+        assert f"{test['accuracy']:.1%}" in text
+        assert "Made of synthetic examples." in text
+        assert "{" not in text.replace("{\n", "").split("```")[0]
+    assert LanguageIdentifier.load(tmp_path / "assets" / "model")
+
+
+def test_mistakes_are_sentences(command, capsys, tmp_path):
+    arguments, _ = command
+    assert train_lora.main([*arguments, "--data", str(tmp_path / "nowhere")]) == 1
+    assert (
+        train_lora.main([*arguments, "--base-model", str(tmp_path / "nothing"), "--output", str(tmp_path / "o")]) == 1
+    )
+    complaints = capsys.readouterr().err
+    assert "no such folder" in complaints
+    assert "No Whisper model" in complaints
+
+
+def test_a_run_that_is_not_finished_has_no_report(tmp_path, capsys):
+    assert report.main([str(tmp_path)]) == 1
+    assert "no finished run" in capsys.readouterr().err
