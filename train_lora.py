@@ -157,7 +157,7 @@ def finish(
     uncalibrated = LanguageIdentifier.load(merged)
     held_out = evaluation.identify(uncalibrated, parts["validation"][0])
     calibration = Calibration.fit([p.logits for p in held_out], _labels(parts["validation"][0]))
-    calibration.save(merged)
+    training.fold_temperature(merged, calibration.temperature)
     identifier = LanguageIdentifier.load(merged)
     clips, speech = parts["test"]
     metrics = {

@@ -196,7 +196,7 @@ def bare_gunzip(address: str) -> dict:
         unpacked = Unpacked(stream, "it")
         while data := unpacked.read(BLOCK):
             size += len(data)
-        return {"clips": size // CLIP_BYTES, "bytes": size, "read": stream.tell()}
+        return {"clips": 0, "bytes": size, "read": stream.tell()}
 
 
 def from_cache(spec: str, folder: Path) -> dict:

@@ -1,4 +1,7 @@
-"""Logits -> probabilities that mean what they say: a temperature fitted on validation, kept beside the checkpoint."""
+"""Logits -> probabilities that mean what they say: a temperature, fitted on validation.
+
+Our own checkpoints have it folded into their last layer and need no file; one of somebody else's can be given a file.
+"""
 
 import json
 import os

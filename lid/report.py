@@ -55,7 +55,8 @@ def install(run: Path, statement: Path, root: Path = ROOT) -> None:
     model.mkdir(parents=True, exist_ok=True)
     for file in sorted((run / "merged").iterdir()):
         shutil.copyfile(file, model / file.name)
-    shutil.copyfile(run / "metrics.json", model / "metrics.json")
+    for name in ("metrics.json", "split.tsv"):
+        shutil.copyfile(run / name, model / name)
     (model / "README.md").write_text(fill("card", metrics, audit, text))
     (root / "REPORT.md").write_text(fill("report", metrics, audit, text))
 

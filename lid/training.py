@@ -107,8 +107,18 @@ def save_merged(model: PeftModel, folder: Path, dtype: torch.dtype = torch.float
     merged.to(dtype).save_pretrained(folder)
     window = merged.config.max_source_positions * FRAME_SECONDS
     WhisperFeatureExtractor(feature_size=merged.config.num_mel_bins, chunk_length=round(window)).save_pretrained(folder)
-    for file in Path(folder).glob("*.safetensors"):
-        file.chmod(0o644)  # save_pretrained leaves it readable by its owner alone
+    _make_readable(folder)
+
+
+def fold_temperature(folder: Path, temperature: float) -> None:
+    """Divide a saved checkpoint's logits by `temperature`, in its weights: the last layer is linear, so that is exact,
+    and whoever loads the checkpoint, with our code or without, gets calibrated probabilities."""
+    model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True)
+    with torch.no_grad():
+        model.classifier.weight /= temperature
+        model.classifier.bias /= temperature
+    model.save_pretrained(folder)
+    _make_readable(folder)
 
 
 def train(
@@ -260,6 +270,11 @@ class Run:
         lora = [p for name, p in self.weights.items() if not any(part in name for part in HEAD)]
         options = self.options
         return [{"params": lora, "peak": options.learning_rate}, {"params": head, "peak": options.head_learning_rate}]
+
+
+def _make_readable(folder: Path) -> None:
+    for file in Path(folder).glob("*.safetensors"):
+        file.chmod(0o644)  # save_pretrained leaves it to its owner alone
 
 
 class _ClipLogits(nn.Module):

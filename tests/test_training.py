@@ -139,6 +139,17 @@ def test_saved_checkpoint_is_plain_transformers_and_equals_adapter_on_base(base,
     assert not [file for file in tmp_path.rglob("*") if file.suffix in {".bin", ".pt", ".pth", ".pkl"}]
 
 
+def test_folding_a_temperature_divides_the_logits(base, tmp_path):
+    training.save_merged(training.add_lora(training.load_base(str(base), window=2.0), rank=2), tmp_path)
+    mel = torch.randn(2, 80, 200)
+    load = AutoModelForAudioClassification.from_pretrained
+    with torch.inference_mode():
+        before = load(tmp_path, dtype=torch.float32)(input_features=mel).logits
+        training.fold_temperature(tmp_path, 0.5)
+        after = load(tmp_path, dtype=torch.float32)(input_features=mel).logits
+    torch.testing.assert_close(after, before * 2, atol=1e-2, rtol=1e-2)
+
+
 def test_a_window_longer_than_the_model_is_refused(base):
     with pytest.raises(InputError, match="at most 10 s"):
         training.load_base(str(base), window=30.0)

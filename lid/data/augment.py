@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import av
 import numpy as np
 import soxr
+import torch
+import torchaudio.functional
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import fftconvolve
 
@@ -129,10 +131,10 @@ def draw_noise(samples: int, rng: np.random.Generator, noises: list[np.ndarray] 
 
 def add_noise(waveform: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
     """Mix at a signal-to-noise ratio in dB."""
-    signal, floor = np.square(waveform).mean(), np.square(noise).mean()
-    if signal == 0 or floor == 0:
+    if not waveform.any() or not noise.any():
         return waveform
-    return (waveform + noise * np.sqrt(signal / floor / 10 ** (snr_db / 10))).astype(np.float32)
+    rows = (torch.from_numpy(np.asarray(samples, np.float32))[None] for samples in (waveform, noise))
+    return torchaudio.functional.add_noise(*rows, torch.tensor([snr_db]))[0].numpy()
 
 
 def colour(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -163,7 +165,7 @@ def set_level(waveform: np.ndarray, dbfs: float) -> np.ndarray:
 
 
 def through_codec(waveform: np.ndarray, container: str, codec: str, rate: int, bit_rate: int) -> np.ndarray:
-    """Encode and decode again; delay added by the codec is cut off or padded so that the length stays."""
+    """Encode and decode again, to the same length; AAC comes out some 0.1 s late, as its files do in life."""
     narrow = soxr.resample(waveform, SAMPLE_RATE, rate, quality="MQ") if rate != SAMPLE_RATE else waveform
     pcm = (np.clip(narrow, -1, 1) * 32767).astype(np.int16)
     return _same_length(audio.decode(encode(pcm, container, codec, rate, bit_rate)), len(waveform))

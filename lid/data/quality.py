@@ -59,9 +59,9 @@ class QualityLimits:
     min_coverage: float = 0.8  # of the longer clip; excerpts that overlap less are two clips
     missing_share: float = 0.05  # of the declared length that may be missing, but not less than `missing_seconds`:
     missing_seconds: float = 0.25  # containers round, and encoders pad
-    # Letters a second, in robust standard deviations of its logarithm. Fast speech is bounded by the tongue (26 letters
+    # Letters a second, in robust standard deviations of its logarithm. Fast speech is bounded by the tongue (28 letters
     # a second in Uzbek), slow speech by nothing, so the lower bound is wider.
-    spread_fast: float = 3.5
+    spread_fast: float = 4.0
     spread_slow: float = 5.0
     min_texts: int = 50  # clips with text in a language before its speed of speech is taken as known
 

@@ -168,12 +168,11 @@ class _Language:
         """In clips: those dropped, and what is wrong with validation and test."""
         kept = sum(self.kept)
         total = float(self.clips - kept)
+        total += UNDER * sum(have for have, share in zip(self.kept, self.shares, strict=True) if share == 0)
         for split in (VALIDATION, TEST):
-            share, have = self.shares[split], self.kept[split]
-            if share == 0:
-                total += UNDER * have
+            want, have = self.shares[split] * kept, self.kept[split]
+            if want == 0:
                 continue
-            want = share * kept
             total += UNDER * max(0.0, want * (1 - SLACK) - have) + OVER * max(0.0, have - want * (1 + SLACK))
             total += CENTRED * abs(want - have) + VOICES * max(0, self.voices_wanted - self.voices[split])
             total += CROWDING * self.squares[split] / max(want, 1.0)

@@ -22,14 +22,14 @@ MINHASH_SEED = 1
 BLOCK = 512  # sentences compared at once: bounds the matrix to BLOCK x all
 
 # Uzbek Cyrillic -> Latin, alphabet of 1995. The apostrophes of o‘ and g‘ and the tutuq belgisi (ъ) are left out, as
-# they are in Latin keys. `е` reads "ye" at the start of a word and "e" inside it, and many type е for э: all become "e".
+# they are in Latin keys. `е` reads "ye" at the start of a word and "e" inside it, and many type е for э: all are "e".
 # Last: ş ç ı of the reform drafts and of common typing; their ö ğ ñ lose the marks by decomposition.
 _UZBEK = (
     str.maketrans("абвгджзийклмнопрстуфхэўқғҳые", "abvgdjziyklmnoprstufxeoqghie", "ъь")
     | str.maketrans({"ц": "ts", "ё": "yo", "ч": "ch", "ш": "sh", "щ": "sh", "ю": "yu", "я": "ya"})
     | str.maketrans({"ş": "sh", "ç": "ch", "ı": "i"})
 )
-_APOSTROPHES = frozenset("'`´‘’‛ʹʻʼʽˈˊˋ′‵＇")
+_APOSTROPHES = frozenset("'`´‘’‛ʹʻʼʽʾʿˈˊˋ′‵＇｀")
 _VOWEL_MARKS = (0, 9)  # combining classes of vowel signs and virama in Indic scripts; accents have others
 
 
@@ -39,7 +39,8 @@ def key(sentence: str, language: str) -> str:
     Case, punctuation, width, apostrophes, accents (also ё/е) and, in Uzbek, the alphabet make no difference. "" when
     nothing is left, which means: unknown.
     """
-    text = unicodedata.normalize("NFKC", sentence).casefold()
+    bare = "".join(char for char in sentence if char not in _APOSTROPHES)  # first: NFKC makes a space of ´
+    text = unicodedata.normalize("NFKC", bare).casefold()
     if language == "uz":
         text = text.translate(_UZBEK).replace("ye", "e")
     # Decomposing takes the dots off ё, as Russian print does; й is another letter than и and is kept whole.
@@ -48,15 +49,11 @@ def key(sentence: str, language: str) -> str:
 
 
 def _kept(char: str) -> str:
-    """A letter, digit or vowel sign as it is; "" for apostrophes, accents and what has no width; a space for others."""
+    """A letter, digit or vowel sign as it is; "" for accents and what has no width; a space for the rest."""
     category = unicodedata.category(char)
-    if char in _APOSTROPHES or category == "Cf":
-        return ""
-    if category[0] in "LN":
+    if category[0] in "LN" or (category[0] == "M" and unicodedata.combining(char) in _VOWEL_MARKS):
         return char
-    if category[0] == "M":
-        return char if unicodedata.combining(char) in _VOWEL_MARKS else ""
-    return " "
+    return "" if category[0] == "M" or category == "Cf" else " "
 
 
 def similarity(left: str, right: str) -> float:

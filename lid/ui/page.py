@@ -28,7 +28,7 @@ KEEP_SECONDS = 30 * 60  # how long uploads and openings stay
 SWEEP_SECONDS = 5 * 60  # how often uploads past that are deleted
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
 SHOW_ANSWER = "() => document.getElementById('answer').scrollIntoView({behavior: 'smooth', block: 'nearest'})"  # phones
-ANNOUNCE = "() => document.getElementById('answer')?.setAttribute('aria-live', 'polite')"  # to screen readers
+ANNOUNCE = "() => document.getElementById('answer').setAttribute('aria-live', 'polite')"  # to screen readers
 
 
 def build(identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable] = lambda function: function) -> gr.Blocks:
@@ -41,7 +41,6 @@ def launch_options() -> dict:
     return {
         "theme": _theme(),
         "css_paths": HERE / "style.css",
-        "js": ANNOUNCE,
         "favicon_path": HERE / "favicon.svg",
         "footer_links": ["api", "settings"],
         "share": False,
@@ -130,6 +129,7 @@ class Page:
             event.then(None, js=SHOW_ANSWER)
             event.success(self._draw_attention, *view, **drawing)
         gr.on([self.layer.input, self.head.input], self._draw_attention, *view, trigger_mode="always_last", **drawing)
+        self.blocks.load(None, js=ANNOUNCE)
         gr.on([self.microphone.clear, self.file.clear], self._blank, None, shown, queue=False, api_visibility="private")
 
     def _add_api(self) -> None:

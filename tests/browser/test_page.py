@@ -84,8 +84,9 @@ def test_clearing_the_file_clears_the_answer(open_page, clips):
     assert not page.locator("#mel").is_visible()
 
 
-def test_keyboard_alone(open_page):
+def test_keyboard_and_screen_reader(open_page):
     page = open_page()
+    page.locator("#answer[aria-live=polite]").wait_for()  # screen readers speak what appears here
     for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent.trim()") == "English":
