@@ -133,7 +133,7 @@ def mel(log_mel: np.ndarray, seconds: float | None = None) -> go.Figure:
         showgrid=False,
     )
     figure.update_xaxes(showgrid=False)
-    return _finish(_seconds(figure, seconds), height=300, margin={**_MARGIN, "t": 48})
+    return _finish(_seconds(figure, seconds), height=300, margin={**_MARGIN, "t": 52})
 
 
 def attention(weights: np.ndarray, start: float = 0.0) -> go.Figure:
@@ -163,7 +163,7 @@ def attention(weights: np.ndarray, start: float = 0.0) -> go.Figure:
     figure.update_yaxes(
         title_text="From (s)", showgrid=False, scaleanchor="x", constrain="domain", constraintoward="top"
     )
-    return _finish(figure, height=440, margin={**_MARGIN, "t": 48})
+    return _finish(figure, height=440, margin={**_MARGIN, "t": 52})
 
 
 def pool(array: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -225,7 +225,8 @@ _LEGEND = {
     "traceorder": "normal",
     "itemclick": False,
     "itemdoubleclick": False,
-    "font": {"size": 11},  # three names then fit a phone in one line
+    "font": {"size": 11},
+    "entrywidth": 42,  # px: three names then fit a phone in one line
 }
 
 
@@ -239,7 +240,7 @@ def _colour_bar(title: str, **ticks) -> dict:
         "xanchor": "left",
         "y": 1.0,
         "yanchor": "bottom",
-        "ypad": 2,
+        "ypad": 6,
         "len": 160,
         "lenmode": "pixels",
         "thickness": 8,

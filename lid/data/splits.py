@@ -23,9 +23,9 @@ UNDER, OVER = 30.0, 10.0  # clips lost per clip beyond the slack: dearer than wh
 CENTRED = 0.05  # clips lost per clip off the share within the slack: breaks ties
 VOICES = 25.0  # clips lost per speaker that validation or test lacks
 CROWDING = 0.5  # weight of sum(n**2) / share over the n clips of each speaker in a small split: heavy voices train
-TIED, FREE = 800, 100  # moves tried per speaker or sentence: of those that hang together, of speakers that do not
+TIED, FREE = 1200, 100  # moves tried per speaker or sentence: of those that hang together, of speakers that do not
 FEWEST_MOVES, MOST_MOVES = 2_000, 6_000_000  # the latter take about two minutes
-HOT, COLD = 30.0, 0.1  # clips: the loss accepted one time in e at the start and at the end
+HOT, COLD = 15.0, 0.3  # clips: the loss accepted one time in e at the start and at the end
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,8 @@ class _Search:
                 if sentence is None or self.sentence_split[sentence] == self.speaker_split[speaker]:
                     self._change(speaker, language, n, self.speaker_split[speaker])
 
+        self.losses = [of.loss() for of in self.languages]
+
     def _heaviest_train(self) -> list[int]:
         """A start for the search: the speakers with most clips fill train, then the next ones test and validation.
 
@@ -245,11 +247,14 @@ class _Search:
         old = splits[node]
         new = self.random.choice([k for k in self.choices if k != old])
         touched = self._touched(node, splits)
-        before = sum(self.languages[i].loss() for i in touched)
         move(node, new)
-        worse = sum(self.languages[i].loss() for i in touched) - before
+        losses = {i: self.languages[i].loss() for i in touched}
+        worse = sum(losses.values()) - sum(self.losses[i] for i in touched)
         if worse > 0 and self.random.random() >= math.exp(-worse / temperature):
             move(node, old)
+        else:
+            for i, loss in losses.items():
+                self.losses[i] = loss
 
     def _touched(self, node: int, splits: list[int]) -> set[int]:
         edges = self.graph.read_by[node] if splits is self.speaker_split else self.graph.readers[node]

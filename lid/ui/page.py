@@ -77,8 +77,8 @@ class Page:
                 self.answer = gr.HTML(wording.waiting(), elem_id="answer")
                 self.bars = _plot("bars")
                 self.bars_note = gr.HTML(wording.note(wording.BARS_NOTE), visible=False)
-        with gr.Column(visible=False, elem_classes="lid-panel") as self.what:
-            with gr.Column(visible=False) as self.when:
+        with gr.Column(visible=False, elem_classes=["lid-panel", "lid-pictures"]) as self.what:
+            with gr.Column(visible=False, elem_classes="lid-pictures") as self.when:
                 self.timeline = _picture("timeline")
                 self.evidence = _picture("evidence")
             self.mel = _picture("mel")
@@ -209,8 +209,9 @@ def _plot(name: str) -> gr.Plot:
 
 
 def _picture(name: str) -> gr.Plot:
-    gr.HTML(wording.subheading(*wording.PICTURES[name]), elem_classes="lid-heading")
-    return _plot(name)
+    with gr.Column(elem_classes="lid-picture"):
+        gr.HTML(wording.subheading(*wording.PICTURES[name]))
+        return _plot(name)
 
 
 def _fixed(function: Callable, argument) -> Callable:
