@@ -1,4 +1,4 @@
-"""Photograph the page with its first example, in light, dark and phone width, into this folder.
+"""Photograph the page with the example that switches language, in light, dark and phone width, into this folder.
 
     python assets/figures/make_screenshots.py            # starts app.py; needs playwright and Debian's chromium
     python assets/figures/make_screenshots.py --clip clip.wav --out /tmp
@@ -31,7 +31,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clip", type=Path, help="a recording to show in place of the first example")
+    parser.add_argument("--clip", type=Path, help="a recording to show in place of the example")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
     with running_app() as address, sync_playwright() as playwright:
@@ -70,7 +70,7 @@ def photograph(page: Page, clip: Path | None, target: Path) -> None:
     if clip:
         page.locator("#upload input[type=file]").set_input_files(clip)
     else:
-        page.locator(".lid-examples button").first.click()
+        page.locator(".lid-examples button").last.click()  # the one that switches language
     page.locator("#answer [data-kind]:not([data-kind=waiting])").wait_for()
     page.locator("#attention .heatmaplayer image").wait_for()
     page.wait_for_timeout(1500)  # for the pictures' fade-in

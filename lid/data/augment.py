@@ -47,7 +47,7 @@ class Chances:
     room: float = 0.35
     noise: float = 0.6
     microphone: float = 0.5
-    bandwidth: float = 0.25
+    bandwidth: float = 0.6
     clip: float = 0.05
     codec: float = 0.5
 
@@ -149,8 +149,8 @@ def colour(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def limit_bandwidth(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Keep what is under 2.8-7 kHz: telephones, old codecs, cheap Bluetooth."""
-    rate = int(rng.uniform(5_600, 14_000))
+    """Keep what is under 2.8-6 kHz: telephones, old codecs, cheap Bluetooth."""
+    rate = int(rng.uniform(5_600, 12_000))
     narrow = soxr.resample(waveform, SAMPLE_RATE, rate, quality="MQ")
     return _same_length(soxr.resample(narrow, rate, SAMPLE_RATE, quality="MQ"), len(waveform))
 

@@ -14,17 +14,17 @@ from lid.data.facts import measure
 from lid.data.stream import BalancedBatches
 from lid.evaluation import wilson
 
-MEASURES = ("seconds", "loudness", "floor", "bandwidth", "rolloff", "lead")
+MEASURES = ("seconds", "loudness", "floor", "bandwidth", "lead")
 
 
 def channel(waveform: np.ndarray) -> list[float]:
-    """MEASURES of one waveform (samples,) at 16 kHz: seconds, dBFS of the speech and of the floor, Hz, Hz, seconds."""
+    """MEASURES of one waveform (samples,) at 16 kHz: seconds, dBFS of the speech and of the floor, Hz, seconds."""
     facts = measure(waveform)
     return [getattr(facts, name) for name in MEASURES]
 
 
 def accuracy(measures: np.ndarray, labels: Sequence[int], groups: Sequence[str]) -> dict[str, float]:
-    """How often measures (clips, 6) alone give the label, cross-validated with each group (a speaker, a batch) on one
+    """How often measures (clips, 5) alone give the label, cross-validated with each group (a speaker, a batch) on one
     side only. Returns accuracy, its 95 % interval, and what guessing would get."""
     labels = np.asarray(labels)
     model = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, random_state=0)

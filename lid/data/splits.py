@@ -229,18 +229,22 @@ class _Search:
     def run(self) -> tuple[list[int], list[int]]:
         """The split of every speaker and of every shared sentence."""
         movable = [s for s in range(self.graph.speakers) if s != self.graph.unknown]
-        nodes = len(movable) + self.graph.sentences
         if len(self.choices) < 2 or not movable:
             return self.speaker_split, self.sentence_split
-        free = sum(all(sentence is None for sentence, _, _ in edges) for edges in self.graph.read_by)
-        moves = min(MOST_MOVES, max(FEWEST_MOVES, TIED * (nodes - free) + FREE * free))
+        free = [s for s in movable if all(sentence is None for sentence, _, _ in self.graph.read_by[s])]
+        tied = sorted(set(movable) - set(free))
+        # (how to move, what, its splits now) of everything that can be moved; those that hang together come first
+        nodes = [(self._move_speaker, speaker, self.speaker_split) for speaker in tied]
+        nodes += [(self._move_sentence, sentence, self.sentence_split) for sentence in range(self.graph.sentences)]
+        first = TIED * len(nodes)
+        nodes += [(self._move_speaker, speaker, self.speaker_split) for speaker in free]
+        wanted = first + FREE * len(free)
+        moves = min(MOST_MOVES, max(FEWEST_MOVES, wanted))
         for step in range(moves):
             temperature = HOT * (COLD / HOT) ** (step / moves)
-            pick = self.random.randrange(nodes)
-            if pick < len(movable):
-                self._propose(self._move_speaker, movable[pick], self.speaker_split, temperature)
-            else:
-                self._propose(self._move_sentence, pick - len(movable), self.sentence_split, temperature)
+            place = self.random.randrange(wanted)
+            node = nodes[place // TIED if place < first else first // TIED + (place - first) // FREE]
+            self._propose(*node, temperature)
         return self.speaker_split, self.sentence_split
 
     def _propose(self, move, node: int, splits: list[int], temperature: float) -> None:

@@ -35,6 +35,8 @@ CERTAINTIES = (  # calibrated probability of the answer, at least -> what to mak
     (0.0, "Too close to call. Record a longer sentence, with less noise around it."),
 )
 SHORT_SPEECH = 1.0  # seconds of speech under which the page asks for more
+PART_SHARE = 0.9  # a second of speech counts for a language from this probability on ...
+PART_SECONDS = 3.0  # ... and a language counts from this many seconds on, or a tenth of the speech if that is more
 
 BARS_NOTE = "Of a hundred recordings that get 90 % for a language, about ninety are in it."
 PICTURES = {  # name -> heading, how to read the picture
@@ -96,12 +98,25 @@ def answer(prediction: Prediction, damaged: bool, player: str = "") -> str:
         return _card("silence", "No speech heard", "", [lead, *notes], player)
     first, second = sorted(CODES, key=prediction.probabilities.get, reverse=True)[:2]
     share = prediction.probabilities[first]
-    certainty = next(words for least, words in CERTAINTIES if share >= least)
-    lead = f"{certainty} Next comes {NAMES[second]} with {percent(prediction.probabilities[second])}."
+    lead = next(words for least, words in CERTAINTIES if share >= least)
+    if len(parts := languages_heard(prediction)) > 1:
+        lead = f"More than one language is heard: {', '.join(NAMES[code] for code in parts)}. See when below."
+    elif share < CERTAINTIES[0][0]:
+        lead += f" Next comes {NAMES[second]} with {percent(prediction.probabilities[second])}."
     if prediction.speech_seconds < SHORT_SPEECH:
         notes.insert(0, f"There are only {prediction.speech_seconds:.1f} s of speech: more would make it surer.")
     heard = f"{prediction.speech_seconds:.1f} s of speech in {seconds(prediction)}"
     return _card(prediction.language, NAMES[first], percent(share), [lead, *notes], player, heard)
+
+
+def languages_heard(prediction: Prediction) -> list[str]:
+    """Languages heard beyond doubt for a while, in order of appearance: more than one when the recording switches."""
+    lasted: dict[str, float] = {}
+    for entry in prediction.timeline:
+        code, share = max(entry["probabilities"].items(), key=lambda item: item[1])
+        if share >= PART_SHARE:
+            lasted[code] = lasted.get(code, 0.0) + entry["end"] - entry["start"]
+    return [code for code, length in lasted.items() if length >= max(PART_SECONDS, prediction.speech_seconds / 10)]
 
 
 def seconds(prediction: Prediction) -> str:
