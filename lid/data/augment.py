@@ -45,7 +45,7 @@ class Chances:
     speed: float = 0.5
     pitch: float = 0.15
     room: float = 0.35
-    noise: float = 0.6
+    noise: float = 0.8
     microphone: float = 0.5
     bandwidth: float = 0.6
     clip: float = 0.05
