@@ -1,5 +1,6 @@
 """Waveform -> speech -> windows -> frame logits -> calibrated Prediction."""
 
+import itertools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from lid.languages import CODES, NAMES
 EMBEDDED_MODEL = Path(__file__).parent.parent / "assets" / "model"
 KEEP_PAUSES = 0.8  # seconds; longer silences between stretches of speech are cut out before the encoder
 TIMELINE_STEP = 1.0  # seconds of speech a timeline entry covers; languages are not told apart in much less
-BATCH = 8  # windows at a time: enough to keep a CPU busy, little enough to keep an hour's memory flat
+SHORT_PIECE = 3.0  # seconds; speech shorter than this shares a window with what is next to it, for context
 
 
 @dataclass(frozen=True)
@@ -127,29 +128,14 @@ class LanguageIdentifier:
         return log_mel(waveforms, self.model.config.num_mel_bins)
 
     def _frames(self, waveform: np.ndarray, pieces: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (frames, 3) and start second (frames,) of every frame of speech.
-
-        The pieces are laid end to end and cut into the fewest windows of one equal length, so that nothing is padded.
-        """
-        if not pieces:
-            return np.zeros((0, len(CODES)), np.float32), np.zeros(0)
-        heard = np.concatenate([waveform[start:end] for start, end in pieces])
-        total = len(heard) // FRAME_SAMPLES
-        count = -(-total // (self._window_samples() // FRAME_SAMPLES))
-        frames = -(-total // count)
-        padded = np.zeros(count * frames * FRAME_SAMPLES, np.float32)
-        padded[: total * FRAME_SAMPLES] = heard[: total * FRAME_SAMPLES]
-        windows = padded.reshape(count, -1)
-        with torch.inference_mode():
-            batches = [
-                whisper.frame_logits(self.model, self._mel(windows[i : i + BATCH])).flatten(0, 1).cpu()
-                for i in range(0, count, BATCH)
-            ]
-        logits = torch.cat(batches)[:total, self.labels].numpy()
-        starts = np.concatenate([np.arange(start, end) for start, end in pieces])[
-            : total * FRAME_SAMPLES : FRAME_SAMPLES
-        ]
-        return logits, starts / SAMPLE_RATE
+        """Logits (frames, 3) and start second (frames,) of every frame of speech; nothing is padded."""
+        logits, starts = [np.zeros((0, len(CODES)), np.float32)], [np.zeros(0)]
+        for window in _windows(pieces, self._window_samples()):
+            heard = np.concatenate([waveform[start:end] for start, end in window])
+            with torch.inference_mode():
+                logits.append(whisper.frame_logits(self.model, self._mel(heard[None]))[0, :, self.labels].cpu().numpy())
+            starts += [np.arange(start, end, FRAME_SAMPLES) / SAMPLE_RATE for start, end in window]
+        return np.concatenate(logits), np.concatenate(starts)
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
         """About a second of adjoining frames an entry; an entry never spans a cut."""
@@ -191,6 +177,31 @@ def _join(spans: list[tuple[float, float]], samples: int) -> list[tuple[int, int
             pieces.append([first, last])
     trimmed = [(start, start + (end - start) // FRAME_SAMPLES * FRAME_SAMPLES) for start, end in pieces]
     return [(start, end) for start, end in trimmed if end > start]
+
+
+def _windows(pieces: list[tuple[int, int]], longest: int) -> list[list[tuple[int, int]]]:
+    """Pieces of speech (sample ranges) -> windows of at most `longest` samples, each a list of ranges, in order.
+
+    What fits into one window goes there whole, as a stock pipeline would take it. Else long pieces keep to themselves,
+    so that one language does not colour another across a pause, and short ones join their neighbours.
+    """
+    if sum(end - start for start, end in pieces) <= longest:
+        return [pieces] if pieces else []
+    windows: list[list[tuple[int, int]]] = []
+    room, last = 0, 0  # samples left in the last window, length of its last piece
+    for start, end in pieces:
+        frames = (end - start) // FRAME_SAMPLES
+        parts = -(-(end - start) // longest)
+        edges = [start + frames * part // parts * FRAME_SAMPLES for part in range(parts + 1)]
+        for piece in itertools.pairwise(edges):
+            length = piece[1] - piece[0]
+            if length <= room and min(length, last) < SHORT_PIECE * SAMPLE_RATE:
+                windows[-1].append(piece)
+            else:
+                windows.append([piece])
+                room = longest
+            room, last = room - length, length
+    return windows
 
 
 def _named(probabilities: np.ndarray) -> dict[str, float]:

@@ -29,8 +29,34 @@ def identifier():
     return LanguageIdentifier.load(MODEL)
 
 
+WATCH = """
+import os, sys
+
+def watch(event, arguments, log=os.environ["OUTBOUND_LOG"]):
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if str(host) not in ("127.0.0.1", "localhost", "::1", "0.0.0.0"):
+        with open(log, "a") as file:
+            print(event, arguments, file=file)
+
+sys.addaudithook(watch)
+"""
+
+
 @pytest.fixture(scope="session")
-def app_url(identifier, tmp_path_factory) -> Iterator[str]:
+def outbound(tmp_path_factory) -> Path:
+    """A file that lists every host but this one that the app looked up or connected to."""
+    path = tmp_path_factory.mktemp("outbound") / "log.txt"
+    path.touch()
+    return path
+
+
+@pytest.fixture(scope="session")
+def app_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
     """app.py itself, offline, on a free port of 127.0.0.1; started once."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,7 +68,10 @@ def app_url(identifier, tmp_path_factory) -> Iterator[str]:
         "MODEL_ID": str(MODEL),
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        "PYTHONPATH": str(folder),
+        "OUTBOUND_LOG": str(outbound),
     }
+    (folder / "sitecustomize.py").write_text(WATCH)  # Python runs it before app.py
     log = folder / "log.txt"
     with log.open("w") as output:
         app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)

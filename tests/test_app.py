@@ -68,6 +68,11 @@ def test_files_of_the_server_are_out_of_reach(app_url, clips):
     assert status(f"{app_url}/gradio_api/file={clips['speech']}") == 403
 
 
+def test_nothing_leaves_the_machine(client, clips, outbound):
+    identify(client, clips["speech"])
+    assert outbound.read_text() == ""
+
+
 def test_no_monitoring_and_no_history(app_url):
     assert status(f"{app_url}/monitoring") in (403, 404)
     config = json.load(urllib.request.urlopen(f"{app_url}/config"))

@@ -80,6 +80,16 @@ def test_other_arrays_are_refused(identifier, waveform):
         identifier.identify(waveform)
 
 
+def test_two_languages_in_one_recording_do_not_colour_each_other(identifier):
+    """Each long stretch of speech has windows of its own."""
+    uzbek, english = (audio.decode(EXAMPLES / name) for name in ("uzbek.mp3", "english.m4a"))
+    together = identifier.identify(np.concatenate([uzbek, np.zeros(int(1.5 * RATE), np.float32), english]))
+    for alone, offset in ((identifier.identify(uzbek), 0.0), (identifier.identify(english), len(uzbek) / RATE + 1.5)):
+        for entry in alone.timeline:
+            same = min(together.timeline, key=lambda other: abs(other["start"] - offset - entry["start"]))
+            assert same["probabilities"]["uz"] == pytest.approx(entry["probabilities"]["uz"], abs=0.15)
+
+
 def test_attention_rows_sum_to_one(identifier, spoken):
     weights, start = identifier.attention(spoken, layer=0)
     assert weights.shape[0] == identifier.model.config.encoder_attention_heads

@@ -107,16 +107,13 @@ def check(
     judged = list(gather(watched, FactsCache(facts_cache), workers))
     judged.sort(key=lambda pair: _place(pair[0]))
     dropped = [Dropped(path, language, "no_row") for language, paths in (orphans or {}).items() for path in paths]
-    for test in (lambda pairs: _one_by_one(pairs, limits), lambda pairs: _misfits(pairs, limits)):
-        verdicts = test(judged)
-        dropped += [Dropped(judged[i][0].path, judged[i][0].language, *verdicts[i]) for i in sorted(verdicts)]
-        judged = [pair for i, pair in enumerate(judged) if i not in verdicts]
+    judged = _without(judged, _one_by_one(judged, limits), dropped)
+    judged = _without(judged, _misfits(judged, limits), dropped)
     alike = _alike(judged, limits)
-    verdicts = _repeats(judged, alike, limits)
-    dropped += [Dropped(judged[i][0].path, judged[i][0].language, *verdicts[i]) for i in sorted(verdicts)]
-    kept = [pair for i, pair in enumerate(judged) if i not in verdicts]
+    same_speaker = _same_speaker(judged, alike)
+    judged = _without(judged, _repeats(judged, alike, limits), dropped)
     dropped.sort(key=lambda one: (one.language, one.path, one.reason, one.detail))
-    return Checked([c for c, _ in kept], [f for _, f in kept], dropped, _same_speaker(judged, alike))
+    return Checked([clip for clip, _ in judged], [facts for _, facts in judged], dropped, same_speaker)
 
 
 def counts(dropped: Iterable[Dropped]) -> dict[str, dict[str, int]]:
@@ -136,6 +133,12 @@ def write_dropped_tsv(path: Path, dropped: Iterable[Dropped]) -> None:
 
 Pairs = Sequence[tuple[Clip, Facts]]
 Verdicts = dict[int, tuple[str, str]]  # index -> (reason, detail)
+
+
+def _without(pairs: Pairs, verdicts: Verdicts, dropped: list[Dropped]) -> Pairs:
+    """The pairs that no verdict is against; the others are added to `dropped`."""
+    dropped += [Dropped(pairs[i][0].path, pairs[i][0].language, *verdicts[i]) for i in sorted(verdicts)]
+    return [pair for i, pair in enumerate(pairs) if i not in verdicts]
 
 
 def _place(clip: Clip) -> tuple:
@@ -219,10 +222,11 @@ def _repeats(pairs: Pairs, alike: Sequence[tuple[int, int, float, float]], limit
     groups = defaultdict(list)
     for i, group in enumerate(text.components(len(pairs), ties)):
         groups[group].append(i)
+    clips_of = Counter(clip.speaker for clip, _ in pairs)
     verdicts: Verdicts = {}
     for members in groups.values():
         languages = sorted({pairs[i][0].language for i in members})
-        best = min(members, key=lambda i: (not pairs[i][0].speaker, not pairs[i][0].sentence, _place(pairs[i][0])))
+        best = min(members, key=lambda i: _claim(pairs[i][0], clips_of))
         for i in members if len(languages) > 1 else (i for i in members if i != best):
             if len(languages) > 1:
                 verdicts[i] = ("conflicting_language", f"also in {', '.join(languages)}")
@@ -230,6 +234,12 @@ def _repeats(pairs: Pairs, alike: Sequence[tuple[int, int, float, float]], limit
                 same = pairs[i][1].sha256 == pairs[best][1].sha256
                 verdicts[i] = ("duplicate" if same else "near_duplicate", f"kept: {pairs[best][0].path}")
     return verdicts
+
+
+def _claim(clip: Clip, clips_of: Mapping[str, int]) -> tuple:
+    """Orders copies of a recording: known speaker and text first, then whoever is heard more often: a name that has
+    nothing else is more likely the borrowed one."""
+    return (not clip.speaker, not clip.sentence, -clips_of[clip.speaker], _place(clip))
 
 
 def _same_speaker(pairs: Pairs, alike: Sequence[tuple[int, int, float, float]]) -> list[tuple[str, str]]:
