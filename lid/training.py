@@ -157,7 +157,8 @@ def train(
         bar.set_postfix(loss=f"{run.loss:.3f}", best=f"{run.best_accuracy:.4f}", refresh=False)
         if run.step % options.validate_every == 0 or run.step == options.steps:
             run.validate(validate)
-            tqdm.write(json.dumps(run.history[-1]))
+            if accelerator.is_main_process:
+                tqdm.write(json.dumps(run.history[-1]))
         if accelerator.is_main_process and (run.step % options.save_every == 0 or run.step == options.steps):
             run.save()
     bar.close()

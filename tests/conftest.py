@@ -80,6 +80,7 @@ def app_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
                 assert app.poll() is None, f"app.py ended before it answered:\n{log.read_text()}"
                 time.sleep(0.2)
             yield f"http://127.0.0.1:{port}"
+            assert app.poll() is None, f"app.py died with exit code {app.returncode}:\n{log.read_text()}"
         finally:
             app.terminate()
             app.wait()

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lid.data import splits, text
+from lid.data import audit, splits, text
+from lid.data.folder import FolderSource
 from lid.data.rows import Clip
 from lid.errors import InputError
+from tests.conftest import ROOT
 
 SENTENCES = [
     "",
@@ -146,6 +148,23 @@ def test_a_dense_corpus_keeps_most_and_fills_every_part():
     for part in (result.validation, result.test):
         assert len(part) >= 0.079 * kept
         assert len({c.speaker for c in part}) >= 10
+
+
+def test_a_dense_human_corpus():
+    """150 people who read the same 400 prompts: one connected piece, of which most can be kept."""
+    folder = ROOT.parent / "shared" / "corpus" / "uz"
+    if not folder.is_dir():
+        pytest.skip(f"NOT TESTED ON HUMAN SPEECH: there is no corpus at {folder}")
+    clips = list(FolderSource("uz", "uz", "uz", folder=folder).stored())
+    result = splits.split(clips)
+    kept = len(clips) - len(result.dropped)
+    assert kept >= 0.75 * len(clips)
+    for part in (result.validation, result.test):
+        assert len(part) >= 0.079 * kept
+        assert len({c.speaker for c in part}) >= 15
+    report = audit.audit(result)
+    assert audit.leaks(report) == 0
+    assert report["closest_sentences"]["similarity"] < text.THRESHOLD
 
 
 @pytest.mark.parametrize(
