@@ -59,13 +59,13 @@ def overview_mel(waveform: np.ndarray) -> np.ndarray:
     Made piece by piece. Whisper floors a clip 2 units under its loudest cell; each piece's floor is at or under that,
     so flooring once more with the loudest of all pieces gives what the whole clip at once would have.
     """
-    step = SECONDS_AT_ONCE * SAMPLE_RATE
     columns = max(1, len(waveform) // HOP)
+    share = -(-columns // MAX_COLUMNS)  # spectrogram columns averaged into one
+    step = share * HOP * max(1, SECONDS_AT_ONCE * SAMPLE_RATE // (share * HOP))
     pieces = [waveform[i : i + step] for i in range(0, columns * HOP, step)]
     pieces = [np.pad(piece, (0, max(0, 2 * HOP - len(piece)))) for piece in pieces]  # the shortest a window reflects
     mels = [log_mel(torch.from_numpy(piece)[None])[0].numpy() for piece in pieces]
     floor = max(mel.max() for mel in mels) - 2.0
-    share = max(1, -(-columns // MAX_COLUMNS))
     pooled = [pool(np.maximum(mel, floor).T, -(-mel.shape[1] // share))[0] for mel in mels]
     return np.concatenate(pooled).T.astype(np.float32)
 
