@@ -18,6 +18,7 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def run(options: argparse.Namespace) -> None:
         parts = prepare(options, accelerator.is_main_process)
     if options.prepare_only:
         return
-    model = training.load_base(options.base_model, options.window)
+    background = sorted({clip.language for clip in parts["train"][0]} - set(CODES))
+    labels = (*CODES, *background)
+    model = training.load_base(options.base_model, options.window, labels)
     model = training.add_lora(model, options.lora_rank, options.lora_dropout)
     if accelerator.is_main_process:
         model.print_trainable_parameters()
@@ -63,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     clips, speech = parts["train"]
     batches = BalancedBatches(
         speech,
-        _labels(clips),
+        [labels.index(clip.language) for clip in clips],
         [clip.speaker for clip in clips],
         load_noises(options.noise),
         BatchOptions(options.batch_size, longest=options.window, speaker_cap=options.speaker_cap, seed=options.seed),
@@ -98,28 +101,49 @@ def run(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, waveforms.Waveforms]]:
     """Clips and their decoded speech by part, after the checks and the split, whose records go to --output."""
-    clips = sources.load_clips(
-        options.data, CODES, options.cache_dir, options.want, options.max_per_speaker, progress=speak
-    )
-    orphans: dict[str, list[str]] = {}
-    for spec, names in clips.orphans.items():
-        orphans.setdefault(spec.partition("=")[0], []).extend(names)
     cache = Path(options.cache_dir)
-    checked = quality.check(clips, cache / "facts.jsonl", workers=options.workers, progress=speak, orphans=orphans)
+    clips, orphans = _load(options.data, CODES, options, speak)
+    spoken = [code for code in sources.languages(options.background) if code not in CODES]
+    extra = [
+        clip
+        for specs, languages in ((options.train_only, CODES), (options.background, spoken))
+        for clip in (_load(specs, languages, options, speak)[0] if specs else [])
+    ]
+    checked = quality.check(
+        [*clips, *extra], cache / "facts.jsonl", workers=options.workers, progress=speak, orphans=orphans
+    )
+    set_aside = {id(clip) for clip in extra}
     split = splits.split(
-        checked.kept,
+        [clip for clip in checked.kept if id(clip) not in set_aside],
         seed=options.seed,
         threshold=options.similarity,
         same_speaker=checked.same_speaker,
     )
+    rest = [clip for clip in checked.kept if id(clip) in set_aside]
+    split.train += [clip for clip in rest if clip.language not in options.foreign]
+    foreign = [clip for clip in rest if clip.language in options.foreign]
     if speak:
-        write_records(options, checked, split)
+        write_records(options, checked, split, foreign)
     if options.prepare_only:
         return {}
-    return {part: (rows := getattr(split, part), waveforms.prepare(rows, cache, speak)) for part in PARTS}
+    rows = {**{part: getattr(split, part) for part in PARTS}, "foreign": foreign}
+    return {part: (clips, waveforms.prepare(clips, cache, speak)) for part, clips in rows.items()}
 
 
-def write_records(options: argparse.Namespace, checked: quality.Checked, split: splits.Split) -> None:
+def _load(specs: list[str], languages: Sequence[str], options: argparse.Namespace, speak: bool) -> tuple[list, dict]:
+    """Rows of the sources named, and the files without a row by language."""
+    clips = sources.load_clips(
+        specs, languages, options.cache_dir, options.want, options.max_per_speaker, progress=speak
+    )
+    orphans: dict[str, list[str]] = {}
+    for spec, names in clips.orphans.items():
+        orphans.setdefault(spec.partition("=")[0], []).extend(names)
+    return clips, orphans
+
+
+def write_records(
+    options: argparse.Namespace, checked: quality.Checked, split: splits.Split, foreign: list
+) -> None:
     """dropped.tsv, split.tsv and split_audit.json, and their sums on the screen."""
     output = options.output
     quality.write_dropped_tsv(output / "dropped.tsv", checked.dropped)
@@ -129,8 +153,8 @@ def write_records(options: argparse.Namespace, checked: quality.Checked, split: 
     with (output / "split.tsv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(["part", "language", "path"])
-        for part in PARTS:
-            table.writerows([part, clip.language, clip.path] for clip in getattr(split, part))
+        for part, rows in (*((part, getattr(split, part)) for part in PARTS), ("foreign", foreign)):
+            table.writerows([part, clip.language, clip.path] for clip in rows)
         table.writerows([one.reason, one.clip.language, one.clip.path] for one in split.dropped)
     print(json.dumps(proof, indent=2, ensure_ascii=False))
     if audit.leaks(proof):
@@ -176,7 +200,7 @@ def finish(
 
 def _settings(options: argparse.Namespace) -> dict:
     """What the result depends on, without one machine's paths."""
-    private = {"data", "output", "cache_dir", "noise", "cpu", "workers", "prepare_only"}
+    private = {"data", "train_only", "background", "output", "cache_dir", "noise", "cpu", "workers", "prepare_only"}
     settings = {name: value for name, value in vars(options).items() if name not in private}
     return settings | {"base_model": Path(options.base_model).name, "recorded_noise": options.noise is not None}
 
@@ -191,6 +215,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", nargs="+", required=True, metavar="SOURCE", help=sources.HOW)
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
+    add("--train-only", nargs="+", default=[], metavar="SOURCE", help="more of the three languages, never tested on")
+    add("--background", nargs="+", default=[], metavar="SOURCE", help="other languages, to know what is none of the three")
+    add("--foreign", nargs="+", default=[], metavar="LANG", help="background languages kept out of training, to test on")
     add("--cache-dir", type=Path, default=Path(os.environ.get("LID_CACHE", "cache")), help="streamed and decoded clips")
     add("--prepare-only", action="store_true", help="stop after the split and its audit")
     add("--noise", type=Path, help="folder of noise recordings to mix in")

@@ -33,7 +33,7 @@ CHANNELS = {
 
 
 def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], batch: int = 16, bf16: bool = False) -> np.ndarray:
-    """Logits float32 (clips, labels), each the mean over the clip's own frames; clips longer than the window are cut.
+    """Logits float32 (clips, 3), each the mean over the clip's own frames; clips longer than the window are cut.
 
     Clips of like length share a batch; what pads the shorter ones is not averaged over.
     """
@@ -41,7 +41,7 @@ def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], batch: int = 
     lengths = [min(len(w), longest) // FRAME_SAMPLES for w in waveforms]
     order = np.argsort(lengths, kind="stable")
     device = next(model.parameters()).device
-    out = np.zeros((len(waveforms), model.config.num_labels), np.float32)
+    out = np.zeros((len(waveforms), len(CODES)), np.float32)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
@@ -52,7 +52,7 @@ def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], batch: int = 
                 model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins)
             )
         for logits, i in zip(frames.float().cpu().numpy(), rows, strict=True):
-            out[i] = logits[: lengths[i]].mean(axis=0)
+            out[i] = logits[: lengths[i], : len(CODES)].mean(axis=0)
     return out
 
 

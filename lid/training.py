@@ -8,7 +8,7 @@ one safetensors file, and everything random is seeded by the step.
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,8 +52,10 @@ class TrainingOptions:
     gradient_checkpointing: bool = False
 
 
-def load_base(base_model: str, window: float = 10.0) -> WhisperForAudioClassification:
-    """A Whisper checkpoint's encoder under a new three-way head, its window cut to `window` seconds.
+def load_base(
+    base_model: str, window: float = 10.0, labels: Sequence[str] = CODES
+) -> WhisperForAudioClassification:
+    """A Whisper checkpoint's encoder under a new head for `labels`, its window cut to `window` seconds.
 
     The position table is sinusoids, the same at any length, so a shorter window just needs fewer of its rows.
     Raises InputError when there is no Whisper model at `base_model` (a Hub id or a folder).
@@ -61,9 +63,9 @@ def load_base(base_model: str, window: float = 10.0) -> WhisperForAudioClassific
     try:
         model = WhisperForAudioClassification.from_pretrained(
             base_model,
-            num_labels=len(CODES),
-            id2label=dict(enumerate(CODES)),
-            label2id={code: index for index, code in enumerate(CODES)},
+            num_labels=len(labels),
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
             dtype=torch.float32,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # a head of other labels is replaced

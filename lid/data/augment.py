@@ -1,8 +1,9 @@
 """Augmentation on the fly: make length, loudness, codec, bandwidth, noise and room say nothing about the language.
 
 Every clip of every language goes through the same random chain, shaped like the way of a voice to a server: the
-speaker's tempo -> the room -> the noise in it -> the microphone -> its gain -> the codec. Mono float32 at 16 kHz in,
-the same out; all randomness comes from the generator passed in, so that a batch is a pure function of its seed.
+speaker's tempo -> the room -> the noise in it -> the microphone, a made-up one or that of another clip -> its gain ->
+the codec. Mono float32 at 16 kHz in, the same out; all randomness comes from the generator passed in, so that a batch
+is a pure function of its seed.
 """
 
 import io
@@ -46,6 +47,7 @@ class Chances:
     pitch: float = 0.15
     room: float = 0.35
     noise: float = 0.8
+    disguise: float = 0.3
     microphone: float = 0.5
     bandwidth: float = 0.6
     clip: float = 0.05
@@ -53,10 +55,15 @@ class Chances:
 
 
 def augment(
-    waveform: np.ndarray, rng: np.random.Generator, noises: list[np.ndarray] = (), chances: Chances = Chances()
+    waveform: np.ndarray,
+    rng: np.random.Generator,
+    noises: list[np.ndarray] = (),
+    chances: Chances = Chances(),
+    other: np.ndarray | None = None,
 ) -> np.ndarray:
     """Put one clip (samples,) through the chain; the length changes by the tempo, up to 12 %. `noises` are recordings
-    (samples,) at 16 kHz to draw from; made-up noise is used beside them."""
+    (samples,) at 16 kHz to draw from; made-up noise is used beside them. `other` is a clip, of any language, whose
+    colour this one may take on."""
 
     def happens(chance: float) -> bool:
         return rng.random() < chance
@@ -69,6 +76,8 @@ def augment(
         waveform = add_room(waveform, rng)
     if happens(chances.noise):
         waveform = add_noise(waveform, draw_noise(len(waveform), rng, noises), rng.uniform(3.0, 35.0))
+    if happens(chances.disguise) and other is not None:
+        waveform = colour_like(waveform, other)
     if happens(chances.microphone):
         waveform = colour(waveform, rng)
     if happens(chances.bandwidth):
@@ -146,6 +155,24 @@ def colour(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gains = np.interp(np.log(np.maximum(hertz, 60)), np.log(knots), rng.uniform(-9, 9, len(knots)))
     gains = 10 ** (gains / 20) * (hertz / (hertz + rng.uniform(20, 300)))
     return irfft(spectrum * gains, size)[: len(waveform)].astype(np.float32)
+
+
+def colour_like(waveform: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Give a clip the long-term spectrum of `other`, in 20 bands and by 20 dB at most: what one corpus's microphones do
+    to a voice is then heard in every language alike."""
+    size = next_fast_len(max(len(waveform), len(other)), real=True)
+    spectrum = rfft(waveform, size)
+    hertz = np.linspace(0, SAMPLE_RATE / 2, len(spectrum))
+    edges = np.geomspace(80, SAMPLE_RATE / 2, 21)
+    starts = np.searchsorted(hertz, edges[:-1])
+    levels = [
+        10 * np.log10(np.add.reduceat(np.square(np.abs(s)), starts) / np.square(np.abs(s)).sum().clip(1e-12) + 1e-9)
+        for s in (spectrum, rfft(other, size))
+    ]
+    gains = np.clip(levels[1] - levels[0], -20, 20)
+    centres = np.sqrt(edges[:-1] * edges[1:])
+    curve = 10 ** (np.interp(np.log(np.maximum(hertz, 80)), np.log(centres), gains) / 20)
+    return irfft(spectrum * curve, size)[: len(waveform)].astype(np.float32)
 
 
 def limit_bandwidth(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -59,6 +59,19 @@ def parse_sources(
     return sources
 
 
+def languages(specs: Sequence[str]) -> list[str]:
+    """Codes of all languages that sources speak of: those named as LANG=..., and subfolders that hold a language."""
+    found = set()
+    for spec in specs:
+        language, separator, _ = spec.partition("=")
+        if separator and re.fullmatch(r"[A-Za-z]{2,3}", language):
+            found.add(language)
+        else:
+            path = Path(spec).expanduser()
+            found |= {folder.name for folder in (*path.glob("*"), *path.glob("cv-corpus-*/*")) if is_corpus(folder)}
+    return sorted(found)
+
+
 def load_clips(
     specs: Sequence[str],
     languages: Sequence[str],

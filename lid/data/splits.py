@@ -21,7 +21,7 @@ NAMES = ("train", "validation", "test")
 SLACK = 0.2  # validation and test may be this much under or over their share if that saves clips
 UNDER, OVER = 30.0, 10.0  # clips lost per clip beyond the slack: dearer than what another clip in a test set ever costs
 CENTRED = 0.05  # clips lost per clip off the share within the slack: breaks ties
-VOICES = 25.0  # clips lost per speaker that validation or test lacks
+VOICES = 25.0  # clips lost per speaker that a part lacks
 CROWDING = 0.5  # weight of sum(n**2) / share over the n clips of each speaker in a small split: heavy voices train
 TIED, FREE = 1200, 100  # moves tried per speaker or sentence: of those that hang together, of speakers that do not
 FEWEST_MOVES, MOST_MOVES = 2_000, 6_000_000  # the latter take about two minutes
@@ -61,7 +61,8 @@ def split(
 
     `fractions` are the shares of train, validation and test in what is kept, for all languages or by language code
     (a language not named gets the default). Sentences of similarity >= `threshold` count as one; "" constrains nothing.
-    Validation and test get at least `min_speakers` voices in each language that has four times as many, else a quarter.
+    Validation and test get at least `min_speakers` voices in each language that has five times as many, else a fifth,
+    and training no fewer than three fifths: a model learns voices, not hours.
     `same_speaker` holds pairs of hashes that are one person. Who speaks in a clip without a speaker cannot be known, so
     such clips never enter validation or test, where they could be a voice of training: they train ("train") or, for
     whoever needs to be sure that none of them is a voice of the test, are left out ("drop").
@@ -155,7 +156,8 @@ class _Language:
 
     def __init__(self, clips: int, speakers: int, shares: Sequence[float], min_speakers: int):
         self.clips, self.shares = clips, shares
-        self.voices_wanted = min(min_speakers, speakers // 4)
+        few = min(min_speakers, speakers // 5)
+        self.voices_wanted = (3 * speakers // 5, few, few)
         self.kept, self.voices, self.squares = [0, 0, 0], [0, 0, 0], [0, 0, 0]
 
     def add(self, split: int, before: int, after: int) -> None:
@@ -169,12 +171,14 @@ class _Language:
         kept = sum(self.kept)
         total = float(self.clips - kept)
         total += UNDER * sum(have for have, share in zip(self.kept, self.shares, strict=True) if share == 0)
+        if self.shares[TRAIN]:
+            total += VOICES * max(0, self.voices_wanted[TRAIN] - self.voices[TRAIN])
         for split in (VALIDATION, TEST):
             want, have = self.shares[split] * kept, self.kept[split]
             if want == 0:
                 continue
             total += UNDER * max(0.0, want * (1 - SLACK) - have) + OVER * max(0.0, have - want * (1 + SLACK))
-            total += CENTRED * abs(want - have) + VOICES * max(0, self.voices_wanted - self.voices[split])
+            total += CENTRED * abs(want - have) + VOICES * max(0, self.voices_wanted[split] - self.voices[split])
             total += CROWDING * self.squares[split] / max(want, 1.0)
         return total
 

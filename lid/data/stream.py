@@ -1,8 +1,9 @@
 """What the trainer sees: balanced batches, each a pure function of (seed, step).
 
 There is no iterator state to save: a run killed at step n and resumed asks for batch n and gets the clips, crops and
-augmentation it would have got. Languages take turns in every batch; within one, a speaker's weight stops growing at a
-cap; every row of a batch is cut or joined to one length drawn for the batch, so length says nothing.
+augmentation it would have got. The languages take turns in every batch, with one row in seven for the background
+languages together, where there are any; within one, a speaker's weight stops growing at a cap; every row of a batch is
+cut or joined to one length drawn for the batch, so length says nothing.
 """
 
 from collections import Counter
@@ -16,6 +17,9 @@ from torch.utils.data import Dataset
 from lid.audio import SAMPLE_RATE
 from lid.data.augment import LONGEST_STRETCH, augment, mask
 from lid.features import FRAME_SAMPLES, HOP, log_mel
+from lid.languages import CODES
+
+ROUNDS = 2  # turns of the languages to be told apart between two rows of background
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,14 @@ class BalancedBatches(Dataset):
         process: int = 0,
         processes: int = 1,
     ):
-        """`labels` and `speakers` describe `waveforms`; of each batch this process (0-based) gets every n-th row."""
+        """`labels` and `speakers` describe `waveforms`; labels past those of CODES are background languages. Of each
+        batch this process (0-based) gets every n-th row."""
         self.waveforms, self.noises, self.options, self.steps, self.n_mels = waveforms, noises, options, steps, n_mels
         self.slots = range(process, options.size, processes)
         self.classes = sorted(set(labels))
+        named = [label for label in self.classes if label < len(CODES)]
+        background = [label for label in self.classes if label >= len(CODES)]
+        self.turns = [*([label] for label in named * ROUNDS), background] if background else [[c] for c in named]
         self.members = {c: np.flatnonzero(np.asarray(labels) == c) for c in self.classes}
         cap = options.speaker_cap
         self.chances = {c: _clip_chances([speakers[i] for i in m], cap) for c, m in self.members.items()}
@@ -66,7 +74,7 @@ class BalancedBatches(Dataset):
         rng = np.random.default_rng([options.seed, step])
         seconds = np.exp(rng.uniform(np.log(options.shortest), np.log(options.longest)))
         samples = int(seconds * SAMPLE_RATE) // FRAME_SAMPLES * FRAME_SAMPLES
-        labels = [self.classes[slot % len(self.classes)] for slot in self.slots]
+        labels = [self._label(step, slot) for slot in self.slots]
         return np.stack([self._row(step, slot, samples) for slot in self.slots]), labels
 
     def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
@@ -81,14 +89,21 @@ class BalancedBatches(Dataset):
                 mask(row[:, : samples // HOP].numpy(), np.random.default_rng([options.seed, step, slot, 1]))
         return {"mel": mel, "labels": torch.tensor(labels)}
 
+    def _label(self, step: int, slot: int) -> int:
+        choice = self.turns[slot % len(self.turns)]
+        return choice[np.random.default_rng([self.options.seed, step, slot, 2]).integers(len(choice))]
+
+    def _draw(self, label: int, rng: np.random.Generator) -> np.ndarray:
+        return self.waveforms[rng.choice(self.members[label], p=self.chances[label])]
+
     def _row(self, step: int, slot: int, samples: int) -> np.ndarray:
         """One augmented clip of exactly this length; short ones are joined to others of their language."""
         rng = np.random.default_rng([self.options.seed, step, slot, 0])
-        label = self.classes[slot % len(self.classes)]
+        label = self._label(step, slot)
         needed = int(samples * LONGEST_STRETCH)
         pieces, total = [], 0
         while total < needed:
-            waveform = self.waveforms[rng.choice(self.members[label], p=self.chances[label])]
+            waveform = self._draw(label, rng)
             if len(waveform) > needed - total:
                 start = rng.integers(0, len(waveform) - (needed - total) + 1)
                 waveform = waveform[start : start + needed - total]
@@ -97,7 +112,8 @@ class BalancedBatches(Dataset):
             total += len(waveform) + len(pause)
         waveform = np.concatenate(pieces)[:needed]
         if self.options.augmented:
-            waveform = augment(waveform, rng, self.noises)
+            other = self._draw(self._label(step, rng.integers(self.options.size)), rng)
+            waveform = augment(waveform, rng, self.noises, other=other)
         return waveform[:samples]
 
 
