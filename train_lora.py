@@ -141,9 +141,7 @@ def _load(specs: list[str], languages: Sequence[str], options: argparse.Namespac
     return clips, orphans
 
 
-def write_records(
-    options: argparse.Namespace, checked: quality.Checked, split: splits.Split, foreign: list
-) -> None:
+def write_records(options: argparse.Namespace, checked: quality.Checked, split: splits.Split, foreign: list) -> None:
     """dropped.tsv, split.tsv and split_audit.json, and their sums on the screen."""
     output = options.output
     quality.write_dropped_tsv(output / "dropped.tsv", checked.dropped)
@@ -216,8 +214,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
     add("--train-only", nargs="+", default=[], metavar="SOURCE", help="more of the three languages, never tested on")
-    add("--background", nargs="+", default=[], metavar="SOURCE", help="other languages, to know what is none of the three")
-    add("--foreign", nargs="+", default=[], metavar="LANG", help="background languages kept out of training, to test on")
+    add(
+        "--background",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="other languages, to know what is none of the three",
+    )
+    add(
+        "--foreign", nargs="+", default=[], metavar="LANG", help="background languages kept out of training, to test on"
+    )
     add("--cache-dir", type=Path, default=Path(os.environ.get("LID_CACHE", "cache")), help="streamed and decoded clips")
     add("--prepare-only", action="store_true", help="stop after the split and its audit")
     add("--noise", type=Path, help="folder of noise recordings to mix in")

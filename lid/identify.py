@@ -16,6 +16,7 @@ from lid.calibration import Calibration
 from lid.errors import InputError
 from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
 from lid.languages import CODES, NAMES
+from lid.openset import NO_SPEECH, Background
 
 EMBEDDED_MODEL = Path(__file__).parent.parent / "assets" / "model"
 KEEP_PAUSES = 0.8  # seconds; longer silences between stretches of speech are cut out before the encoder
@@ -27,7 +28,9 @@ SHORT_PIECE = 3.0  # seconds; speech shorter than this shares a window with what
 class Prediction:
     """What was heard. Probabilities are calibrated; keys are "uz", "ru", "en"; times are seconds into the clip.
 
-    `language` is None when no speech was found; `probabilities` are then equal. `timeline` has one entry for about
+    `language` is None when no speech was found; `probabilities` are then equal. `known` tells whether it is any of the
+    three at all, by `known_score`, log-odds in nats where higher is more surely one of them; both are None with a model
+    that has no background languages, and False and the lowest score without speech. `timeline` has one entry for about
     each second of speech: {"start", "end", "probabilities"}. `frame_logits`, float32 (frames, 3) in the order uz, ru,
     en, and `frame_starts`, seconds (frames,), hold the evidence of each 20 ms of speech: the clip's logits are their
     mean.
@@ -40,6 +43,8 @@ class Prediction:
     timeline: list[dict]
     frame_logits: np.ndarray = field(repr=False)
     frame_starts: np.ndarray = field(repr=False)
+    known: bool | None = None
+    known_score: float | None = None
 
     @property
     def logits(self) -> np.ndarray:
@@ -51,6 +56,8 @@ class Prediction:
         return {
             "language": self.language,
             "probabilities": self.probabilities,
+            "known": self.known,
+            "known_score": self.known_score,
             "duration_seconds": round(self.duration_seconds, 3),
             "speech_seconds": round(self.speech_seconds, 3),
             "timeline": self.timeline,
@@ -60,9 +67,12 @@ class Prediction:
 class LanguageIdentifier:
     """A loaded checkpoint that names the language of a waveform. Make one with `load`, then call `identify`."""
 
-    def __init__(self, model: torch.nn.Module, calibration: Calibration, name: str):
+    def __init__(
+        self, model: torch.nn.Module, calibration: Calibration, name: str, background: Background | None = None
+    ):
         self.model = model.eval()
         self.calibration = calibration
+        self.background = background
         self.name = name
         self.labels = _label_indices(model.config.id2label, name)
 
@@ -80,7 +90,7 @@ class LanguageIdentifier:
             ) from error
         if model.config.model_type != "whisper":
             raise InputError(f"{source} is a {model.config.model_type} model; a Whisper one is needed.", "model")
-        return cls(model.to(device), Calibration.load(source), Path(source).name)
+        return cls(model.to(device), Calibration.load(source), Path(source).name, Background.load(source))
 
     @property
     def layers(self) -> int:
@@ -92,7 +102,7 @@ class LanguageIdentifier:
         waveform = _checked(waveform)
         spans = speech.find(waveform)
         pieces = _join(spans, len(waveform))
-        logits, starts = self._frames(waveform, pieces)
+        logits, starts, states = self._frames(waveform, pieces)
         calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
         return Prediction(
             language=CODES[int(np.argmax(calibrated))] if len(logits) else None,
@@ -102,6 +112,7 @@ class LanguageIdentifier:
             timeline=self._timeline(logits, starts),
             frame_logits=logits,
             frame_starts=starts,
+            **self._openness(logits, states),
         )
 
     def attention(self, waveform: np.ndarray, layer: int = -1) -> tuple[np.ndarray, float]:
@@ -127,15 +138,29 @@ class LanguageIdentifier:
         waveforms = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self.model.device)
         return log_mel(waveforms, self.model.config.num_mel_bins)
 
-    def _frames(self, waveform: np.ndarray, pieces: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (frames, 3) and start second (frames,) of every frame of speech; nothing is padded."""
+    def _openness(self, logits: np.ndarray, states: np.ndarray) -> dict:
+        """`known` and `known_score` of a clip's frame logits (frames, 3) and mean projected state (width,)."""
+        if self.background is None:
+            return {}
+        if not len(logits):
+            return {"known": False, "known_score": NO_SPEECH}
+        score = self.background.score(logits.mean(axis=0), states)
+        return {"known": score >= self.background.threshold, "known_score": round(score, 4)}
+
+    def _frames(self, waveform: np.ndarray, pieces: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the mean of the projected states
+        (width,); nothing is padded."""
         logits, starts = [np.zeros((0, len(CODES)), np.float32)], [np.zeros(0)]
+        states = np.zeros(self.model.config.classifier_proj_size, np.float64)
         for window in _windows(pieces, self._window_samples()):
             heard = np.concatenate([waveform[start:end] for start, end in window])
             with torch.inference_mode():
-                logits.append(whisper.frame_logits(self.model, self._mel(heard[None]))[0, :, self.labels].cpu().numpy())
+                projected = whisper.project(self.model, self._mel(heard[None]))[0]
+                logits.append(self.model.classifier(projected)[:, self.labels].float().cpu().numpy())
+                states += projected.double().sum(dim=0).cpu().numpy()
             starts += [np.arange(start, end, FRAME_SAMPLES) / SAMPLE_RATE for start, end in window]
-        return np.concatenate(logits), np.concatenate(starts)
+        logits = np.concatenate(logits)
+        return logits, np.concatenate(starts), states / max(1, len(logits))
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
         """About a second of adjoining frames an entry; an entry never spans a cut."""

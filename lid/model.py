@@ -38,9 +38,14 @@ def encode(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
     return sum(weight * state for weight, state in zip(weights, states, strict=True))
 
 
+def project(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+    """Log-mel (batch, mels, 2 * frames) -> the classifier's input for each 20 ms frame (batch, frames, width)."""
+    return model.projector(encode(model, mel))
+
+
 def frame_logits(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
     """Log-mel (batch, mels, 2 * frames) -> float32 logits of each 20 ms frame (batch, frames, labels)."""
-    return model.classifier(model.projector(encode(model, mel))).float()
+    return model.classifier(project(model, mel)).float()
 
 
 def attention(model: nn.Module, mel: torch.Tensor, layer: int = -1) -> torch.Tensor:

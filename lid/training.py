@@ -52,9 +52,7 @@ class TrainingOptions:
     gradient_checkpointing: bool = False
 
 
-def load_base(
-    base_model: str, window: float = 10.0, labels: Sequence[str] = CODES
-) -> WhisperForAudioClassification:
+def load_base(base_model: str, window: float = 10.0, labels: Sequence[str] = CODES) -> WhisperForAudioClassification:
     """A Whisper checkpoint's encoder under a new head for `labels`, its window cut to `window` seconds.
 
     The position table is sinusoids, the same at any length, so a shorter window just needs fewer of its rows.

@@ -43,6 +43,8 @@ def prepare(clips: Sequence, folder: Path, progress: bool = True) -> Waveforms:
 
     The files are named by the clips' contents; a run killed half-way leaves only a temporary file behind.
     """
+    if not clips:
+        return Waveforms(np.zeros(0, np.int16), [])  # an empty file cannot be mapped
     digest = hashlib.sha256()
     for clip in clips:
         digest.update(f"{clip.language}/{clip.path}".encode())

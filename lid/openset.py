@@ -1,0 +1,78 @@
+"""Is it any of the three languages at all? Evidence against it from languages heard in training as background.
+
+While training, the head has a row for each background language beside the three. The checkpoint keeps the three alone,
+so that it stays an ordinary one; the other rows lie beside it in `background.safetensors`, and are applied to the same
+projected states. Both layers are linear, so a clip's score needs only the mean of its projected states.
+"""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from scipy.special import logsumexp
+
+from lid.errors import InputError
+
+FILE_NAME = "background.safetensors"
+NO_SPEECH = -30.0  # the score of a clip without speech, and the lowest there is
+KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
+
+
+@dataclass(frozen=True)
+class Background:
+    """Rows of the background languages: `weight` float32 (languages, width) and `bias` (languages,). A clip is one of
+    the three languages when its score reaches `threshold`."""
+
+    languages: tuple[str, ...]
+    weight: np.ndarray
+    bias: np.ndarray
+    threshold: float = 0.0
+
+    def score(self, logits: np.ndarray, states: np.ndarray) -> float:
+        """Log-odds (nats) of the three languages, by their logits (3,), against all background languages, by the
+        clip's mean projected state (width,). Higher is more surely one of the three."""
+        against = self.weight @ states + self.bias
+        return float(np.clip(logsumexp(logits) - logsumexp(against), NO_SPEECH, -NO_SPEECH))
+
+    def with_threshold(self, scores: np.ndarray) -> "Background":
+        """The threshold that keeps KEPT of these scores, which are of clips in the three languages."""
+        return replace(self, threshold=round(float(np.quantile(scores, 1 - KEPT)), 4))
+
+    def cooled(self, temperature: float) -> "Background":
+        """The same after the head was divided by `temperature`."""
+        return replace(self, weight=self.weight / temperature, bias=self.bias / temperature)
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write the file beside a checkpoint."""
+        about = {"languages": json.dumps(self.languages), "threshold": json.dumps(self.threshold)}
+        tensors = {"weight": self.weight.astype(np.float32), "bias": self.bias.astype(np.float32)}
+        save_file(tensors, Path(folder) / FILE_NAME, about)
+
+    @classmethod
+    def load(cls, source: str | os.PathLike) -> "Background | None":
+        """Read the file of a checkpoint (a folder or a Hub id); None where it has none. Raises InputError when it is
+        damaged."""
+        from transformers.utils import cached_file
+
+        path = cached_file(
+            str(source),
+            FILE_NAME,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        if path is None:
+            return None
+        try:
+            with safe_open(path, "np") as file:
+                about = {name: json.loads(value) for name, value in file.metadata().items()}
+                return cls(
+                    tuple(about["languages"]), file.get_tensor("weight"), file.get_tensor("bias"), about["threshold"]
+                )
+        except (SafetensorError, OSError, KeyError, AttributeError, ValueError) as error:
+            raise InputError(
+                f"{FILE_NAME} of {source} is damaged. Copy the checkpoint again. ({error})", "model"
+            ) from error
