@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,12 +98,15 @@ class LanguageIdentifier:
         """How many encoder layers there are to draw."""
         return len(self.model.encoder.layers)
 
-    def identify(self, waveform: np.ndarray) -> Prediction:
-        """Mono float32 of shape (samples,) at 16 kHz, in [-1, 1] -> Prediction. Raises InputError for other arrays."""
+    def identify(self, waveform: np.ndarray, progress: Callable[[float], None] | None = None) -> Prediction:
+        """Mono float32 of shape (samples,) at 16 kHz, in [-1, 1] -> Prediction. Raises InputError for other arrays.
+
+        `progress` is called with the share of the speech done, in (0, 1], after each window; the last call has 1.
+        """
         waveform = _checked(waveform)
         spans = speech.find(waveform)
         pieces = _join(spans, len(waveform))
-        logits, starts, states = self._frames(waveform, pieces)
+        logits, starts, states = self._frames(waveform, pieces, progress or (lambda share: None))
         calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
         return Prediction(
             language=CODES[int(np.argmax(calibrated))] if len(logits) else None,
@@ -147,11 +151,14 @@ class LanguageIdentifier:
         score = self.background.score(logits.mean(axis=0), states)
         return {"known": score >= self.background.threshold, "known_score": round(score, 4)}
 
-    def _frames(self, waveform: np.ndarray, pieces: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _frames(
+        self, waveform: np.ndarray, pieces: list[tuple[int, int]], progress: Callable[[float], None]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Logits (frames, 3) and start second (frames,) of every frame of speech, and the mean of the projected states
         (width,); nothing is padded."""
         logits, starts = [np.zeros((0, len(CODES)), np.float32)], [np.zeros(0)]
         states = np.zeros(self.model.config.classifier_proj_size, np.float64)
+        done, total = 0, sum(end - start for start, end in pieces)
         for window in _windows(pieces, self._window_samples()):
             heard = np.concatenate([waveform[start:end] for start, end in window])
             with torch.inference_mode():
@@ -159,6 +166,10 @@ class LanguageIdentifier:
                 logits.append(self.model.classifier(projected)[:, self.labels].float().cpu().numpy())
                 states += projected.double().sum(dim=0).cpu().numpy()
             starts += [np.arange(start, end, FRAME_SAMPLES) / SAMPLE_RATE for start, end in window]
+            done += len(heard)
+            progress(done / total)
+        if not pieces:
+            progress(1.0)
         logits = np.concatenate(logits)
         return logits, np.concatenate(starts), states / max(1, len(logits))
 

@@ -63,6 +63,16 @@ def test_long_recordings_are_taken_in_windows(identifier, spoken):
     assert len(prediction.frame_logits) == len(prediction.frame_starts)
 
 
+@pytest.mark.parametrize("times", [0, 1, 4])
+def test_progress_grows_to_one(identifier, spoken, times):
+    shares = []
+    identifier.identify(np.tile(spoken, times), shares.append)
+    assert shares == sorted(set(shares))
+    assert shares[0] > 0
+    assert shares[-1] == 1.0
+    assert len(shares) >= times
+
+
 @pytest.mark.parametrize(
     "waveform", [np.zeros(160_000, np.float32), np.zeros(100, np.float32), np.zeros(0, np.float32)]
 )
