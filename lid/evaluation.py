@@ -1,7 +1,7 @@
 """Metrics that others can compare with: every rate with its interval, every slice with its count."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 from torch import nn
 from tqdm import tqdm
 
-from lid import audio
+from lid import audio, metrics
 from lid import model as whisper
 from lid.audio import SAMPLE_RATE
 from lid.data import augment
@@ -17,6 +17,7 @@ from lid.features import FRAME_SAMPLES, log_mel
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
 
+LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
 # Conditions every language is put through alike; each takes a waveform and a generator.
 CHANNELS = {
     "as recorded": lambda w, rng: w,
@@ -28,12 +29,18 @@ CHANNELS = {
     "made-up room": augment.add_room,
     "gain +20 dB, clipped": lambda w, rng: np.clip(w * 10, -1, 1),
     "gain -20 dB": lambda w, rng: w * np.float32(0.1),
-    "first 2 s of speech": lambda w, rng: w[: 2 * SAMPLE_RATE],
 }
 
 
-def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], batch: int = 16, bf16: bool = False) -> np.ndarray:
-    """Logits float32 (clips, 3), each the mean over the clip's own frames; clips longer than the window are cut.
+def clip_means(
+    compute: Callable[[nn.Module, torch.Tensor], torch.Tensor],
+    model: nn.Module,
+    waveforms: Sequence[np.ndarray],
+    batch: int = 16,
+    bf16: bool = False,
+) -> np.ndarray:
+    """Means over each clip's own frames, float32 (clips, width), of what `compute(model, mel)` makes of them: (batch,
+    frames, width). Clips longer than the window are cut.
 
     Clips of like length share a batch; what pads the shorter ones is not averaged over.
     """
@@ -41,44 +48,22 @@ def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], batch: int = 
     lengths = [min(len(w), longest) // FRAME_SAMPLES for w in waveforms]
     order = np.argsort(lengths, kind="stable")
     device = next(model.parameters()).device
-    out = np.zeros((len(waveforms), len(CODES)), np.float32)
+    out: list[np.ndarray | None] = [None] * len(waveforms)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
         for row, i in zip(padded, rows, strict=True):
             row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            frames = whisper.frame_logits(
-                model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins)
-            )
-        for logits, i in zip(frames.float().cpu().numpy(), rows, strict=True):
-            out[i] = logits[: lengths[i], : len(CODES)].mean(axis=0)
-    return out
+            frames = compute(model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
+        for values, i in zip(frames.float().cpu().numpy(), rows, strict=True):
+            out[i] = values[: lengths[i]].mean(axis=0)
+    return np.stack(out)
 
 
-def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson score interval of a proportion (Wilson 1927); 95 % by default."""
-    if not total:
-        return 0.0, 1.0
-    p, spread = right / total, z * z / total
-    centre = (p + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * np.sqrt(p * (1 - p) / total + spread / (4 * total))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
-
-
-def nll(logits: np.ndarray, labels: Sequence[int]) -> float:
-    """Mean negative log-likelihood in nats."""
-    scores = torch.from_numpy(np.asarray(logits, np.float64))
-    return float(nn.functional.cross_entropy(scores, torch.as_tensor(labels)))
-
-
-def ece(probabilities: np.ndarray, labels: Sequence[int], bins: int = 15) -> float:
-    """Expected calibration error of the named class over equal-width bins of confidence (Guo et al. 2017)."""
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[which == b].sum() - right[which == b].sum()) for b in range(bins)]
-    return float(sum(gaps) / len(labels))
+def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], bf16: bool = False) -> np.ndarray:
+    """Logits of the three languages, float32 (clips, 3), each the mean over the clip's own frames."""
+    return clip_means(whisper.frame_logits, model, waveforms, bf16=bf16)[:, : len(CODES)]
 
 
 def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, most: int = 100) -> dict[str, tuple]:
@@ -101,7 +86,7 @@ def score(model: nn.Module, held_out: dict[str, tuple], bf16: bool = False) -> d
     for name, (waveforms, labels) in held_out.items():
         logits = clip_logits(model, waveforms, bf16=bf16)
         accuracy[name] = round(float((logits.argmax(axis=1) == labels).mean()), 5)
-        loss.append(nll(logits, labels))
+        loss.append(metrics.nll(logits, labels))
     means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
     return {name: round(value, 5) for name, value in means.items()} | accuracy
 
@@ -120,8 +105,22 @@ def by_channel(
     for name, channel in CHANNELS.items():
         changed = [channel(w, np.random.default_rng([seed, i])) for i, w in enumerate(waveforms)]
         named = clip_logits(model, changed, bf16=bf16).argmax(axis=1)
-        recall = {code: round(float((named == i)[labels == i].mean()), 5) for i, code in enumerate(CODES)}
-        results[name] = {**_rate(named == labels), "recall": recall}
+        results[name] = metrics.rates(named, labels)
+    return results
+
+
+def by_length(
+    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seconds: Sequence[float] = LENGTHS
+) -> dict[str, dict]:
+    """Accuracy and recalls on the first so many seconds of each clip that has them."""
+    labels = np.asarray(labels)
+    results = {}
+    for length in seconds:
+        samples = int(length * SAMPLE_RATE)
+        long_enough = [i for i, w in enumerate(waveforms) if len(w) >= samples]
+        if long_enough:
+            logits = clip_logits(model, [waveforms[i][:samples] for i in long_enough], bf16=True)
+            results[f"{length:g}"] = metrics.rates(logits.argmax(axis=1), labels[long_enough])
     return results
 
 
@@ -135,32 +134,27 @@ def report(predictions: Sequence[Prediction], clips: Sequence) -> dict:
     probabilities = np.array([[p.probabilities[code] for code in CODES] for p in predictions])
     seconds = np.array([p.speech_seconds for p in predictions])
     return {
-        **_rate(named == truth),
+        **metrics.rate(named == truth),
         "speakers": len({clip.speaker for clip in clips}),
+        "accuracy_95_by_speaker": metrics.bootstrap_by_speaker(named == truth, [clip.speaker for clip in clips]),
         "no_speech": int((named < 0).sum()),
         "macro_f1": round(f1_score(truth, named, labels=range(len(CODES)), average="macro", zero_division=0.0), 5),
-        "ece": round(ece(probabilities, truth), 5),
-        "nll": round(nll(np.log(np.maximum(probabilities, 1e-9)), truth), 5),
-        "brier": round(float(np.square(probabilities - np.eye(len(CODES))[truth]).sum(axis=1).mean()), 5),
-        "recall": {code: _rate(named[truth == i] == i) for i, code in enumerate(CODES)},
+        "ece": round(metrics.ece(probabilities, truth), 5),
+        "nll": round(metrics.nll(np.log(np.maximum(probabilities, 1e-9)), truth), 5),
+        "brier": round(metrics.brier(probabilities, truth), 5),
+        "recall": {
+            code: metrics.rate(named[truth == i] == i)
+            | {"speakers": len({clip.speaker for clip in clips if clip.language == code})}
+            for i, code in enumerate(CODES)
+        },
         "confusion": {
             code: {other: int(((truth == i) & (named == j)).sum()) for j, other in enumerate(CODES)}
             for i, code in enumerate(CODES)
         },
         "by_speech_seconds": {
-            f"{low:g}-{high:g}": _rate((named == truth)[(seconds >= low) & (seconds < high)])
+            f"{low:g}-{high:g}": metrics.rate((named == truth)[(seconds >= low) & (seconds < high)])
             for low, high in itertools.pairwise((0, 2, 3, 5, 10, 60))
         },
-    }
-
-
-def _rate(right: np.ndarray) -> dict:
-    low, high = wilson(int(right.sum()), len(right))
-    share = float(right.mean()) if len(right) else None
-    return {
-        "clips": len(right),
-        "accuracy": None if share is None else round(share, 5),
-        "accuracy_95": [round(low, 5), round(high, 5)],
     }
 
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from lid.data.facts import measure
 from lid.data.stream import BalancedBatches
-from lid.evaluation import wilson
+from lid.metrics import wilson
 
 MEASURES = ("seconds", "loudness", "floor", "bandwidth", "lead")
 

@@ -1,0 +1,101 @@
+"""How well it knows what is none of the three languages, measured on languages that were left out of training, and
+what is no speech at all."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.covariance import LedoitWolf
+
+from lid import metrics, speech
+from lid import model as whisper
+from lid.audio import SAMPLE_RATE
+from lid.calibration import softmax
+from lid.data import augment
+from lid.evaluation import clip_means
+from lid.identify import LanguageIdentifier, Prediction
+
+
+def served(known: Sequence[Prediction], foreign: Sequence[Prediction], languages: Sequence[str]) -> dict:
+    """What people get: the share of `known` clips refused, and for each of the foreign `languages`, and for all, how
+    well `known_score` keeps them apart and how many are refused."""
+    own = [p.known_score for p in known]
+    groups = {
+        code: [p for p, of in zip(foreign, languages, strict=True) if of == code] for code in sorted(set(languages))
+    }
+    return {
+        "known_refused": metrics.rate(np.array([not p.known for p in known])),
+        "foreign": {
+            code: metrics.detection(own, [p.known_score for p in group])
+            | {"refused": round(float(np.mean([not p.known for p in group])), 5)}
+            for code, group in {**groups, "all": list(foreign)}.items()
+        },
+    }
+
+
+def compare(
+    identifier: LanguageIdentifier,
+    reference: tuple[Sequence[np.ndarray], Sequence[int]],
+    known: Sequence[np.ndarray],
+    foreign: Sequence[np.ndarray],
+) -> dict[str, dict]:
+    """Four scores on the same clips: rows of background languages, energy (Liu et al. 2020), the largest probability
+    (Hendrycks and Gimpel 2017), and Mahalanobis distance to the nearest language (Lee et al. 2018), whose means and
+    shared covariance come from `reference`, training waveforms and their labels."""
+    model = identifier.model
+    states = [clip_means(whisper.project, model, clips, bf16=True) for clips in (reference[0], known, foreign)]
+    labels = np.asarray(reference[1])
+    centres = np.stack([states[0][labels == label].mean(axis=0) for label in np.unique(labels)])
+    precision = LedoitWolf().fit(states[0] - centres[np.searchsorted(np.unique(labels), labels)]).precision_
+    scores: dict[str, list[np.ndarray]] = {}
+    for of in states[1:]:
+        logits = _logits(identifier, of)
+        away = of[:, None] - centres
+        distance = np.einsum("nci,ij,ncj->nc", away, precision, away).min(axis=1)
+        for name, values in {
+            "energy": logsumexp(logits, axis=1),
+            "largest probability": softmax(logits).max(axis=1),
+            "Mahalanobis distance": -distance,
+        }.items():
+            scores.setdefault(name, []).append(values)
+        if identifier.background:
+            rows = [identifier.background.score(*one) for one in zip(logits, of, strict=True)]
+            scores.setdefault("background languages", []).append(np.array(rows))
+    return {name: metrics.detection(*pair) for name, pair in scores.items()}
+
+
+def no_speech(noises: Sequence[np.ndarray], seed: int = 0, each: int = 50) -> dict:
+    """For recorded and made-up sounds without speech: the share for which no language is named."""
+    rng = np.random.default_rng(seed)
+    kinds = {
+        "recorded noise": noises,
+        "silence": (np.zeros(5 * SAMPLE_RATE, np.float32) for _ in range(each)),
+        "made-up noise and hum": (_level(augment.draw_noise(5 * SAMPLE_RATE, rng), rng) for _ in range(each)),
+        "made-up music": (_level(music(5.0, rng), rng) for _ in range(each)),
+    }
+    answers = {name: np.array([not speech.find(sound) for sound in sounds]) for name, sounds in kinds.items()}
+    answers["all"] = np.concatenate(list(answers.values()))
+    return {name: metrics.rate(found) for name, found in answers.items() if len(found)}
+
+
+def music(seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """Chords of plucked strings, float32 (samples,) at 16 kHz: no recording of music is needed."""
+    times = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    beat, decay, brightness = rng.uniform(0.2, 0.6), rng.uniform(1.0, 6.0), rng.uniform(1.0, 2.0)
+    sound = np.zeros_like(times)
+    for start in np.arange(0.0, seconds, beat):
+        ringing = times[times >= start] - start
+        for hertz in 220.0 * 2.0 ** (rng.integers(-12, 24, 3) / 12):
+            overtones = sum(np.sin(2 * np.pi * hertz * n * ringing) / n**brightness for n in range(1, 6))
+            sound[len(times) - len(ringing) :] += np.exp(-decay * ringing) * overtones
+    return (sound / np.abs(sound).max()).astype(np.float32)
+
+
+def _level(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return augment.set_level(sound, rng.uniform(-45.0, -12.0))
+
+
+def _logits(identifier: LanguageIdentifier, states: np.ndarray) -> np.ndarray:
+    head = identifier.model.classifier
+    weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
+    return (states @ weight.T + bias)[:, identifier.labels]
