@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from lid import card
 from lid.errors import InputError
 from lid.languages import CODES, NAMES
 
@@ -33,6 +34,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str) -> str:
         **{name: value for name, value in test.items() if not isinstance(value, dict | list)},
         "accuracy": _share(test),
         "temperature": metrics["calibration"]["temperature"],
+        "metadata": card.metadata(metrics),
         "statement": statement,
         "dropped_table": _dropped_table(audit),
         "split_table": _split_table(audit),
