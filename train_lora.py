@@ -19,18 +19,17 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from lid import audio, evaluation, training
+from lid import audio, baselines, evaluation, foreign, publish, training
 from lid.calibration import Calibration
-from lid.data import audit, quality, shortcuts, sources, splits, text, waveforms
+from lid.data import audit, conditions, quality, shortcuts, sources, splits, text, waveforms
 from lid.data.stream import BalancedBatches, BatchOptions
 from lid.errors import InputError
-from lid.identify import LanguageIdentifier
+from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
 
 PARTS = ("train", "validation", "test")
@@ -49,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(cpu=options.cpu)
+    publishes = options.push_to_hub and accelerator.is_main_process and not options.prepare_only
+    if publishes:
+        publish.check(options.push_to_hub)
     set_seed(options.seed)
 
     # One process prepares; the others find everything in the cache.
@@ -97,6 +99,8 @@ def run(options: argparse.Namespace) -> None:
     )
     if accelerator.is_main_process:
         finish(model, parts, batches, history, options)
+    if publishes:
+        publish.publish(options.output, options.push_to_hub)
 
 
 def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, waveforms.Waveforms]]:
@@ -119,14 +123,22 @@ def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, w
         threshold=options.similarity,
         same_speaker=checked.same_speaker,
     )
+    if options.leave_out is not None:
+        number, groups = options.leave_out
+        own = [
+            (clip, facts) for clip, facts in zip(checked.kept, checked.facts, strict=True) if id(clip) not in set_aside
+        ]
+        found = conditions.group(*zip(*own, strict=True), groups)
+        held = {id(clip) for (clip, _), condition in zip(own, found, strict=True) if condition == number}
+        split = conditions.leave_out(split, held, options.similarity)
     rest = [clip for clip in checked.kept if id(clip) in set_aside]
     split.train += [clip for clip in rest if clip.language not in options.foreign]
-    foreign = [clip for clip in rest if clip.language in options.foreign]
+    unseen = [clip for clip in rest if clip.language in options.foreign]
     if speak:
-        write_records(options, checked, split, foreign)
+        write_records(options, checked, split, unseen)
     if options.prepare_only:
         return {}
-    rows = {**{part: getattr(split, part) for part in PARTS}, "foreign": foreign}
+    rows = {**{part: getattr(split, part) for part in PARTS}, "foreign": unseen}
     return {part: (clips, waveforms.prepare(clips, cache, speak)) for part, clips in rows.items()}
 
 
@@ -141,7 +153,7 @@ def _load(specs: list[str], languages: Sequence[str], options: argparse.Namespac
     return clips, orphans
 
 
-def write_records(options: argparse.Namespace, checked: quality.Checked, split: splits.Split, foreign: list) -> None:
+def write_records(options: argparse.Namespace, checked: quality.Checked, split: splits.Split, unseen: list) -> None:
     """dropped.tsv, split.tsv and split_audit.json, and their sums on the screen."""
     output = options.output
     quality.write_dropped_tsv(output / "dropped.tsv", checked.dropped)
@@ -151,7 +163,7 @@ def write_records(options: argparse.Namespace, checked: quality.Checked, split: 
     with (output / "split.tsv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(["part", "language", "path"])
-        for part, rows in (*((part, getattr(split, part)) for part in PARTS), ("foreign", foreign)):
+        for part, rows in (*((part, getattr(split, part)) for part in PARTS), ("foreign", unseen)):
             table.writerows([part, clip.language, clip.path] for clip in rows)
         table.writerows([one.reason, one.clip.language, one.clip.path] for one in split.dropped)
     print(json.dumps(proof, indent=2, ensure_ascii=False))
@@ -172,39 +184,117 @@ def load_noises(folder: Path | None) -> list:
 def finish(
     model: training.PeftModel, parts: dict, batches: BalancedBatches, history: list[dict], options: argparse.Namespace
 ) -> None:
-    """Save adapter and merged checkpoint, fit the temperature on validation, measure on test what is served."""
+    """Save adapter and merged checkpoint, calibrate them on validation, and measure on test what is served."""
     model.save_pretrained(options.output / "adapter")
     merged = options.output / "merged"
-    training.save_merged(model, merged)
-    uncalibrated = LanguageIdentifier.load(merged)
-    held_out = evaluation.identify(uncalibrated, parts["validation"][0])
-    calibration = Calibration.fit([p.logits for p in held_out], _labels(parts["validation"][0]))
-    training.fold_temperature(merged, calibration.temperature)
+    calibration = calibrate(model, parts, options, merged)
     identifier = LanguageIdentifier.load(merged)
     clips, speech = parts["test"]
+    labels = _labels(clips)
+    predictions = evaluation.identify(identifier, clips)
     metrics = {
         "settings": _settings(options),
         "clips": {part: len(clips) for part, (clips, _) in parts.items()},
-        "calibration": asdict(calibration),
-        "test": evaluation.report(evaluation.identify(identifier, clips), clips),
-        "channels": evaluation.by_channel(identifier.model, speech, _labels(clips), options.seed),
+        "calibration": calibration | evaluation.calibrations(predictions, labels, calibration["temperature"]),
+        "test": evaluation.report(predictions, clips),
+        "lengths": evaluation.by_length(identifier.model, speech, labels),
+        "channels": evaluation.by_channel(identifier.model, speech, labels, options.seed),
+        "open_set": measure_openness(identifier, parts, predictions, options),
+        "baselines": measure_baselines(parts, options),
         "shortcuts": shortcuts.compare(batches, [clip.speaker for clip in parts["train"][0]]),
+        "background": list(identifier.background.languages),
         "history": history,
     }
+    evaluation.write_predictions(options.output / "predictions.tsv", clips, predictions)
     (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     low, high = metrics["test"]["accuracy_95"]
     print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")
 
 
+def calibrate(model: training.PeftModel, parts: dict, options: argparse.Namespace, merged: Path) -> dict:
+    """Write the checkpoint to `merged`: its temperature folded in, and beside it what tells speech from noise and known
+    languages from others. All of it is fitted on validation and training clips."""
+    background = training.save_merged(model, merged)
+    clips, speech = parts["validation"]
+    held_out = evaluation.identify(LanguageIdentifier.load(merged), clips)
+    temperature = Calibration.fit([p.logits for p in held_out], _labels(clips)).temperature
+    training.fold_temperature(merged, temperature)
+    background = background.cooled(temperature)
+    identifier = LanguageIdentifier.load(merged)
+    background = foreign.learn_speech(
+        identifier, background, parts["train"][1], speech, load_noises(options.noise)[::2], options.seed
+    )
+    background.save(merged)
+    if background.languages:
+        scores = [p.known_score for p in evaluation.identify(LanguageIdentifier.load(merged), clips)]
+        background = background.with_threshold(scores)
+        background.save(merged)
+    return {"temperature": temperature, "threshold": background.threshold}
+
+
+def measure_openness(
+    identifier: LanguageIdentifier, parts: dict, predictions: list[Prediction], options: argparse.Namespace
+) -> dict:
+    """No speech, on the half of the noise recordings that fitted nothing, and languages left out of training."""
+    results = {"no_speech": foreign.no_speech(identifier, load_noises(options.noise)[1::2], options.seed)}
+    clips, speech = parts["foreign"]
+    if clips:
+        languages = [clip.language for clip in clips]
+        results |= foreign.served(predictions, evaluation.identify(identifier, clips), languages)
+        results["scores"] = foreign.compare(identifier, _some(parts["train"], 200), parts["test"][1], speech)
+    return results
+
+
+def measure_baselines(parts: dict, options: argparse.Namespace) -> dict:
+    """What others get on the same test clips."""
+    train, (clips, speech) = _some(parts["train"], 400), parts["test"]
+    labels = _labels(clips)
+    seconds = [[len(w) / audio.SAMPLE_RATE for w in waveforms] for waveforms in (train[0], speech)]
+    return {
+        **baselines.length_only((seconds[0], train[1]), (seconds[1], labels)),
+        **baselines.zero_shot(options.base_model, speech, labels),
+        **baselines.linear_probe(options.base_model, options.window, train, (speech, labels)),
+    }
+
+
+def _some(part: tuple[list, waveforms.Waveforms], each: int) -> tuple[list, list[int]]:
+    """Waveforms and labels of at most `each` clips of each of the three languages, evenly spaced."""
+    clips, speech = part
+    chosen = []
+    for code in CODES:
+        of = [i for i, clip in enumerate(clips) if clip.language == code]
+        chosen += of[:: max(1, len(of) // each)][:each]
+    return [speech[i] for i in chosen], _labels([clips[i] for i in chosen])
+
+
 def _settings(options: argparse.Namespace) -> dict:
     """What the result depends on, without one machine's paths."""
-    private = {"data", "train_only", "background", "output", "cache_dir", "noise", "cpu", "workers", "prepare_only"}
+    private = {
+        "data",
+        "train_only",
+        "background",
+        "output",
+        "cache_dir",
+        "noise",
+        "cpu",
+        "workers",
+        "prepare_only",
+        "push_to_hub",
+    }
     settings = {name: value for name, value in vars(options).items() if name not in private}
     return settings | {"base_model": Path(options.base_model).name, "recorded_noise": options.noise is not None}
 
 
 def _labels(clips: list) -> list[int]:
     return [CODES.index(clip.language) for clip in clips]
+
+
+def _part(text: str) -> tuple[int, int]:
+    """ "1/4" -> (1, 4)"""
+    number, groups = map(int, text.split("/"))
+    if not 0 <= number < groups:
+        raise ValueError
+    return number, groups
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -226,9 +316,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--cache-dir", type=Path, default=Path(os.environ.get("LID_CACHE", "cache")), help="streamed and decoded clips")
     add("--prepare-only", action="store_true", help="stop after the split and its audit")
+    add("--push-to-hub", metavar="REPO", help="publish model and Space at the end; the token is tried at the start")
     add("--noise", type=Path, help="folder of noise recordings to mix in")
     add("--want", type=int, help="clips of each language at most; all by default")
     add("--max-per-speaker", type=int, help="clips of one voice at most, where clips are chosen")
+    add(
+        "--leave-out",
+        type=_part,
+        metavar="K/N",
+        help="test on recording condition K (from 0) of N, and train without it",
+    )
     add("--similarity", type=float, default=text.THRESHOLD, help="sentences at least this alike count as one")
     add("--window", type=float, default=10.0, help="seconds the model hears at once")
     add("--steps", type=int, default=2000)

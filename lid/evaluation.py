@@ -1,7 +1,9 @@
 """Metrics that others can compare with: every rate with its interval, every slice with its count."""
 
+import csv
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -107,6 +109,23 @@ def by_channel(
         named = clip_logits(model, changed, bf16=bf16).argmax(axis=1)
         results[name] = metrics.rates(named, labels)
     return results
+
+
+def calibrations(predictions: Sequence[Prediction], labels: Sequence[int], temperature: float) -> dict:
+    """Calibration of the clips in which speech was found, as served and before the temperature was folded in."""
+    heard = [i for i, p in enumerate(predictions) if p.language]
+    logits, truth = np.stack([predictions[i].logits for i in heard]), [labels[i] for i in heard]
+    return {"before": metrics.calibration(logits * temperature, truth), "after": metrics.calibration(logits, truth)}
+
+
+def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Prediction]) -> None:
+    """A table of what was answered for each clip, to look for mistakes in. Holds no speaker and no text."""
+    with file.open("w", encoding="utf-8", newline="") as output:
+        table = csv.writer(output, delimiter="\t", lineterminator="\n")
+        table.writerow(["path", "spoken", "named", *CODES, "known_score", "speech_seconds"])
+        for clip, p in zip(clips, predictions, strict=True):
+            row = [clip.path, clip.language, p.language or "", *p.probabilities.values()]
+            table.writerow([*row, p.known_score, round(p.speech_seconds, 3)])
 
 
 def by_length(

@@ -7,13 +7,14 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.covariance import LedoitWolf
 
-from lid import metrics, speech
+from lid import metrics
 from lid import model as whisper
 from lid.audio import SAMPLE_RATE
 from lid.calibration import softmax
 from lid.data import augment
 from lid.evaluation import clip_means
 from lid.identify import LanguageIdentifier, Prediction
+from lid.openset import Background
 
 
 def served(known: Sequence[Prediction], foreign: Sequence[Prediction], languages: Sequence[str]) -> dict:
@@ -64,7 +65,41 @@ def compare(
     return {name: metrics.detection(*pair) for name, pair in scores.items()}
 
 
-def no_speech(noises: Sequence[np.ndarray], seed: int = 0, each: int = 50) -> dict:
+def learn_speech(
+    identifier: LanguageIdentifier,
+    background: Background,
+    train: Sequence[np.ndarray],
+    validation: Sequence[np.ndarray],
+    noises: Sequence[np.ndarray],
+    seed: int,
+    each: int = 600,
+) -> Background:
+    """Fit `background`'s row for speech: `each` augmented crops of training clips against as many sounds without
+    speech, recorded (`noises`) and made up, through the same chain; its threshold comes from validation clips."""
+    rng = np.random.default_rng([seed, 4])
+
+    def crop(waveform: np.ndarray) -> np.ndarray:
+        samples = min(len(waveform), int(rng.uniform(1.0, 5.0) * SAMPLE_RATE))
+        start = rng.integers(0, len(waveform) - samples + 1)
+        return augment.augment(waveform[start : start + samples], rng)
+
+    def sound(number: int) -> np.ndarray:
+        if number % 3 == 0:
+            return music(5.0, rng)
+        recorded = number % 3 == 1 and len(noises) > 0
+        return noises[rng.integers(len(noises))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
+
+    def states(waveforms: list[np.ndarray]) -> np.ndarray:
+        return clip_means(whisper.project, identifier.model, waveforms, bf16=True)
+
+    each = min(each, 4 * len(train))
+    speech = states([crop(train[i]) for i in rng.integers(len(train), size=each)])
+    noise = states([crop(sound(number)) for number in range(each)])
+    held_out = [*validation, *(crop(w) for w in validation)]
+    return background.with_speech(speech, noise, states(held_out))
+
+
+def no_speech(identifier: LanguageIdentifier, noises: Sequence[np.ndarray], seed: int = 0, each: int = 50) -> dict:
     """For recorded and made-up sounds without speech: the share for which no language is named."""
     rng = np.random.default_rng(seed)
     kinds = {
@@ -73,7 +108,10 @@ def no_speech(noises: Sequence[np.ndarray], seed: int = 0, each: int = 50) -> di
         "made-up noise and hum": (_level(augment.draw_noise(5 * SAMPLE_RATE, rng), rng) for _ in range(each)),
         "made-up music": (_level(music(5.0, rng), rng) for _ in range(each)),
     }
-    answers = {name: np.array([not speech.find(sound) for sound in sounds]) for name, sounds in kinds.items()}
+    answers = {
+        name: np.array([identifier.identify(sound).language is None for sound in sounds])
+        for name, sounds in kinds.items()
+    }
     answers["all"] = np.concatenate(list(answers.values()))
     return {name: metrics.rate(found) for name, found in answers.items() if len(found)}
 

@@ -104,9 +104,11 @@ class LanguageIdentifier:
         `progress` is called with the share of the speech done, in (0, 1], after each window; the last call has 1.
         """
         waveform = _checked(waveform)
-        spans = speech.find(waveform)
+        spans = self._speech(waveform)
         pieces = _join(spans, len(waveform))
         logits, starts, states = self._frames(waveform, pieces, progress or (lambda share: None))
+        if self.background and len(logits) and not self.background.is_speech(states):
+            spans, logits, starts = [], logits[:0], starts[:0]
         calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
         return Prediction(
             language=CODES[int(np.argmax(calibrated))] if len(logits) else None,
@@ -126,7 +128,7 @@ class LanguageIdentifier:
         the second of the clip at which the first frame starts. Without speech: an array with no frames.
         """
         waveform = _checked(waveform)
-        pieces = _join(speech.find(waveform), len(waveform))
+        pieces = _join(self._speech(waveform), len(waveform))
         if not pieces:
             return np.zeros((self.model.config.encoder_attention_heads, 0, 0), np.float32), 0.0
         start = pieces[0][0]
@@ -134,6 +136,10 @@ class LanguageIdentifier:
         with torch.inference_mode():
             weights = whisper.attention(self.model, self._mel(waveform[None, start:end]), layer)
         return weights.cpu().numpy(), start / SAMPLE_RATE
+
+    def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
+        """Stretches of speech; where the detector finds none, of what might be: the model has the last word on it."""
+        return speech.find(waveform) or (speech.find_faint(waveform) if self.background else [])
 
     def _window_samples(self) -> int:
         return self.model.config.max_source_positions * FRAME_SAMPLES
@@ -144,7 +150,7 @@ class LanguageIdentifier:
 
     def _openness(self, logits: np.ndarray, states: np.ndarray) -> dict:
         """`known` and `known_score` of a clip's frame logits (frames, 3) and mean projected state (width,)."""
-        if self.background is None:
+        if self.background is None or not self.background.languages:
             return {}
         if not len(logits):
             return {"known": False, "known_score": NO_SPEECH}

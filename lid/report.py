@@ -9,9 +9,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from lid import card
+from lid import card, figures, medium
 from lid.errors import InputError
 from lid.languages import CODES, NAMES
+from lid.openset import KEPT
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = Path(__file__).parent / "templates"
@@ -28,11 +29,12 @@ def load(run: Path) -> tuple[dict, dict]:
 
 def fill(template: str, metrics: dict, audit: dict, statement: str) -> str:
     """A template of lid/templates ("card", "report") with this run's settings, numbers and tables."""
-    test = metrics["test"]
+    test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     values = {
         **metrics["settings"],
         **{name: value for name, value in test.items() if not isinstance(value, dict | list)},
         "accuracy": _share(test),
+        "by_speaker": "{:.1%} to {:.1%}".format(*test["accuracy_95_by_speaker"]),
         "temperature": metrics["calibration"]["temperature"],
         "metadata": card.metadata(metrics),
         "statement": statement,
@@ -41,10 +43,22 @@ def fill(template: str, metrics: dict, audit: dict, statement: str) -> str:
         "proof": _proof(audit),
         "shortcut_table": _shortcut_table(metrics["shortcuts"]),
         "history_table": _history_table(metrics["history"]),
+        "background_count": len(background),
+        "background_names": ", ".join(background) or "none",
         "recall_table": _recall_table(test),
         "confusion_table": _confusion_table(test),
         "length_table": _length_table(test),
-        "channel_table": _channel_table(metrics["channels"]),
+        "crop_table": _channel_table(metrics["lengths"], "first seconds"),
+        "channel_table": _channel_table(metrics["channels"], "channel"),
+        "baseline_table": _channel_table(metrics["baselines"] | {"**this model**": test}, "method"),
+        "calibration_table": _calibration_table(metrics["calibration"]),
+        "kept": KEPT,
+        "known_refused": _share(openness["known_refused"]) if "known_refused" in openness else "not measured",
+        "foreign_table": _foreign_table(openness.get("foreign", {})),
+        "score_table": _score_table(openness.get("scores", {})),
+        "no_speech_table": _no_speech_table(openness["no_speech"]),
+        "failures": _text("FAILURES.md"),
+        "medium": _medium(),
     }
     return (TEMPLATES / f"{template}.md").read_text().format(**values)
 
@@ -59,6 +73,8 @@ def install(run: Path, statement: Path, root: Path = ROOT) -> None:
         shutil.copyfile(file, model / file.name)
     for name in ("metrics.json", "split.tsv"):
         shutil.copyfile(run / name, model / name)
+    (root / "assets" / "figures").mkdir(parents=True, exist_ok=True)
+    figures.reliability(metrics["calibration"], root / "assets" / "figures" / "reliability.svg")
     (model / "README.md").write_text(fill("card", metrics, audit, text))
     (root / "REPORT.md").write_text(fill("report", metrics, audit, text))
 
@@ -76,8 +92,8 @@ def _table(head: list[str], rows: list[list]) -> str:
 
 
 def _recall_table(test: dict) -> str:
-    rows = [[NAMES[code], test["recall"][code]["clips"], _share(test["recall"][code])] for code in CODES]
-    return _table(["language", "clips", "recall (95 % interval)"], rows)
+    rows = [[NAMES[code], (of := test["recall"][code])["clips"], of.get("speakers", "—"), _share(of)] for code in CODES]
+    return _table(["language", "clips", "speakers", "recall (95 % interval)"], rows)
 
 
 def _confusion_table(test: dict) -> str:
@@ -90,9 +106,60 @@ def _length_table(test: dict) -> str:
     return _table(["speech in the clip", "clips", "accuracy (95 % interval)"], rows)
 
 
-def _channel_table(channels: dict) -> str:
-    rows = [[name, _share(rate), *(f"{rate['recall'][code]:.1%}" for code in CODES)] for name, rate in channels.items()]
-    return _table(["channel", "accuracy (95 % interval)", *(f"{NAMES[code]} recall" for code in CODES)], rows)
+def _channel_table(results: dict, what: str) -> str:
+    rows = [
+        [name, rate["clips"], _share(rate), *(_percent(_recall(rate, code)) for code in CODES)]
+        for name, rate in results.items()
+    ]
+    return _table([what, "clips", "accuracy (95 % interval)", *(f"{NAMES[code]} recall" for code in CODES)], rows)
+
+
+def _recall(rate: dict, code: str) -> float | None:
+    recall = rate["recall"][code]
+    return recall["accuracy"] if isinstance(recall, dict) else recall
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{share:.1%}"
+
+
+def _calibration_table(calibration: dict) -> str:
+    names = {"ece": "expected calibration error", "nll": "negative log-likelihood, nats", "brier": "Brier score"}
+    rows = [[name, calibration["before"][key], calibration["after"][key]] for key, name in names.items()]
+    return _table(["on test", "before", "after"], rows)
+
+
+def _foreign_table(foreign: dict) -> str:
+    rows = [
+        [code, one["clips"], f"{one['auroc']:.3f}", f"{one['fpr95']:.1%}", f"{one['refused']:.1%}"]
+        for code, one in foreign.items()
+    ]
+    return _table(["language", "clips", "AUROC", "FPR at 95 % TPR", "refused"], rows) if rows else "Not measured."
+
+
+def _score_table(scores: dict) -> str:
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1]["auroc"])
+    rows = [[name, f"{one['auroc']:.3f}", f"{one['fpr95']:.1%}"] for name, one in ranked]
+    return _table(["score", "AUROC", "FPR at 95 % TPR"], rows) if rows else "Not measured."
+
+
+def _no_speech_table(kinds: dict) -> str:
+    rows = [[kind, rate["clips"], _share(rate)] for kind, rate in kinds.items()]
+    return _table(["sound", "clips", "no language named (95 % interval)"], rows)
+
+
+def _text(name: str) -> str:
+    """Prose of docs/ that goes with the embedded model, where there is any."""
+    file = ROOT / "docs" / name
+    return file.read_text().strip() if file.exists() else ""
+
+
+def _medium() -> str:
+    """What the recipe needs at whisper-medium's size, from benchmarks/medium_shape.py."""
+    file = ROOT / "docs" / "medium_shape.json"
+    if not file.exists():
+        return "Not measured: `python benchmarks/medium_shape.py` does that."
+    return (TEMPLATES / "medium.md").read_text().strip().format(**medium.expectations(json.loads(file.read_text())))
 
 
 def _shortcut_table(shortcuts: dict) -> str:

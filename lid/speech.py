@@ -9,6 +9,9 @@ from lid.audio import SAMPLE_RATE
 THRESHOLD = 0.5  # Silero's own default: probability above which a 32 ms frame is speech
 MIN_SPEECH = 0.1  # seconds; shorter bursts are clicks
 MIN_SILENCE = 0.3  # seconds; shorter pauses stay inside the speech they interrupt
+FAINT = 0.1  # threshold for what might be speech
+SHORT = 30.0  # seconds
+SILENT = 1e-4  # peak, -80 dBFS: silence, or what dither leaves of it
 PADDING = 0.1  # seconds kept on either side, so that soft consonants survive
 
 
@@ -34,7 +37,7 @@ def find(waveform: np.ndarray, threshold: float = THRESHOLD) -> list[tuple[float
     """Mono float32 at 16 kHz -> stretches of speech as (start, end) in seconds, in order, not overlapping."""
     # Silero was trained on speech at ordinary levels and misses what is 30 dB below it.
     peak = float(np.abs(waveform).max(initial=0.0))
-    if peak < 1e-4:  # -80 dBFS: silence, or what dither leaves of it
+    if peak < SILENT:
         return []
     spans = _silero()[0].get_speech_timestamps_from_probs(
         probabilities(waveform * (0.5 / peak)).tolist(),
@@ -45,3 +48,12 @@ def find(waveform: np.ndarray, threshold: float = THRESHOLD) -> list[tuple[float
         audio_length_samples=len(waveform),
     )
     return [(span["start"] / SAMPLE_RATE, span["end"] / SAMPLE_RATE) for span in spans]
+
+
+def find_faint(waveform: np.ndarray) -> list[tuple[float, float]]:
+    """Like `find`, for clips in which that finds nothing: speech far from the microphone or under noise scores low with
+    Silero. What reaches FAINT, else all of a clip no longer than SHORT, unless it is silent."""
+    if np.abs(waveform).max(initial=0.0) < SILENT:
+        return []
+    seconds = len(waveform) / SAMPLE_RATE
+    return find(waveform, FAINT) or ([(0.0, seconds)] if seconds <= SHORT else [])

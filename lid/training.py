@@ -27,6 +27,7 @@ from lid import model as whisper
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
 from lid.languages import CODES
+from lid.openset import Background
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 HEAD = ("projector", "classifier")
@@ -100,14 +101,35 @@ def add_lora(model: WhisperForAudioClassification, rank: int = 16, dropout: floa
     return get_peft_model(model, config)
 
 
-def save_merged(model: PeftModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Fold LoRA into the weights and write a plain Transformers folder that needs no PEFT to load. Ends the training of
-    `model`: its layers are changed in place."""
+def save_merged(model: PeftModel, folder: Path, dtype: torch.dtype = torch.float16) -> Background:
+    """Fold LoRA into the weights and write a plain Transformers folder of the three languages that needs no PEFT
+    to load. Returns the head's other rows. Ends the training of `model`: its layers are changed in place."""
     merged = model.merge_and_unload()
+    background = _take_background(merged)
     merged.to(dtype).save_pretrained(folder)
     window = merged.config.max_source_positions * FRAME_SECONDS
     WhisperFeatureExtractor(feature_size=merged.config.num_mel_bins, chunk_length=round(window)).save_pretrained(folder)
     _make_readable(folder)
+    return background
+
+
+def _take_background(model: WhisperForAudioClassification) -> Background:
+    """Cut the head down to the three languages and return the rows cut off."""
+    labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    head = model.classifier
+    weight, bias = head.weight.detach(), head.bias.detach()
+    of_codes = [labels.index(code) for code in CODES]
+    rest = [i for i, label in enumerate(labels) if label not in CODES]
+    model.classifier = nn.Linear(head.in_features, len(CODES))
+    with torch.no_grad():
+        model.classifier.weight.copy_(weight[of_codes])
+        model.classifier.bias.copy_(bias[of_codes])
+    model.config.id2label = dict(enumerate(CODES))
+    model.config.label2id = {code: index for index, code in enumerate(CODES)}
+    model.num_labels = len(CODES)
+    return Background(
+        tuple(labels[i] for i in rest), weight[rest].float().cpu().numpy(), bias[rest].float().cpu().numpy()
+    )
 
 
 def fold_temperature(folder: Path, temperature: float) -> None:

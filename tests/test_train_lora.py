@@ -39,6 +39,17 @@ def corpus(tmp_path_factory):
             writer = csv.DictWriter(table, ["client_id", "path", "sentence"], delimiter="\t", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+    for language, words in (("kk", "english.m4a"), ("tr", "russian.ogg")):  # two stand-ins for other languages
+        (root / language / "clips").mkdir(parents=True)
+        waveform = audio.decode(EXAMPLES / words)[: 12 * RATE]
+        rows = []
+        for index, piece in enumerate(np.array_split(soxr.resample(waveform, RATE, RATE * 1.4), 5)):
+            soundfile.write(root / language / "clips" / f"{language}-{index}.wav", piece, RATE)
+            rows.append({"client_id": f"{language}{index}", "path": f"{language}-{index}.wav", "sentence": ""})
+        with (root / language / "validated.tsv").open("w", newline="") as table:
+            writer = csv.DictWriter(table, ["client_id", "path", "sentence"], delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     return root
 
 
@@ -46,20 +57,8 @@ def corpus(tmp_path_factory):
 def command(corpus, miniature, tmp_path_factory):
     work = tmp_path_factory.mktemp("run")
     arguments = ["--data", corpus, "--base-model", miniature, "--output", work / "out", "--cache-dir", work / "cache"]
-    arguments += [
-        "--steps",
-        4,
-        "--validate-every",
-        2,
-        "--batch-size",
-        6,
-        "--window",
-        2,
-        "--workers",
-        0,
-        "--cpu",
-        "--fp32",
-    ]
+    arguments += ["--background", corpus, "--foreign", "tr", "--steps", 4, "--validate-every", 2, "--batch-size", 7]
+    arguments += ["--window", 2, "--workers", 0, "--cpu", "--fp32"]
     return [str(argument) for argument in arguments], work / "out"
 
 
@@ -85,13 +84,19 @@ def test_what_a_run_leaves(finished):
     assert 0 <= metrics["test"]["accuracy"] <= 1
     assert metrics["test"]["clips"] == metrics["clips"]["test"]
     assert [entry["step"] for entry in metrics["history"]] == [2, 4]
+    assert metrics["background"] == ["kk"]
+    assert set(metrics["open_set"]["foreign"]) == {"tr", "all"}
+    assert metrics["open_set"]["no_speech"]["silence"]["accuracy"] == 1.0
+    assert metrics["clips"]["foreign"] == metrics["open_set"]["foreign"]["all"]["clips"] > 0
+    assert "length of the clip only" in metrics["baselines"]
     assert (finished / "adapter" / "adapter_model.safetensors").exists()
     assert not [file for file in finished.rglob("*") if file.suffix in {".bin", ".pt", ".pth", ".pkl"}]
 
 
 def test_the_checkpoint_serves(finished):
     prediction = LanguageIdentifier.load(finished / "merged").identify(audio.decode(EXAMPLES / "uzbek.mp3"))
-    assert prediction.language in SPOKEN
+    assert prediction.language in (*SPOKEN, None)  # what so small a model takes for speech is anybody's guess
+    assert prediction.known in (True, False)
 
 
 def test_the_same_command_again_goes_on_where_it_was(finished, command):

@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from lid.data.facts import measure
 from lid.data.stream import BalancedBatches
+from lid.languages import CODES
 from lid.metrics import wilson
 
 MEASURES = ("seconds", "loudness", "floor", "bandwidth", "lead")
@@ -42,8 +43,9 @@ def accuracy(measures: np.ndarray, labels: Sequence[int], groups: Sequence[str])
 def compare(batches: BalancedBatches, speakers: Sequence[str], clips: int = 900) -> dict[str, dict[str, float]]:
     """`as_recorded` and `as_trained`: the same number of clips of each language, before and after augmentation."""
     rng = np.random.default_rng(batches.options.seed)
-    each = min(clips // len(batches.classes), *(len(members) for members in batches.members.values()))
-    drawn = {label: rng.permutation(members)[:each] for label, members in batches.members.items()}
+    members = {label: of for label, of in batches.members.items() if label < len(CODES)}
+    each = min(clips // len(members), *map(len, members.values()))
+    drawn = {label: rng.permutation(of)[:each] for label, of in members.items()}
     chosen = [(label, index) for label, indices in drawn.items() for index in indices]
     before = accuracy(
         np.array([channel(batches.waveforms[index]) for _, index in chosen]),
@@ -54,6 +56,7 @@ def compare(batches: BalancedBatches, speakers: Sequence[str], clips: int = 900)
         (channel(row), label, step)
         for step in range(-(-len(chosen) // len(batches.slots)))
         for row, label in zip(*batches.rows(step), strict=True)
+        if label < len(CODES)
     ]
     measures, labels, steps = zip(*rows, strict=True)
     return {"as_recorded": before, "as_trained": accuracy(np.array(measures), labels, steps)}

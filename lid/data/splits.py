@@ -86,8 +86,8 @@ def split(
             parts[speakers[speaker]].append(clip)
         else:
             result.dropped.append(Dropped(clip, "conflict"))
-    result.train, result.validation, result.test = _cleaned(parts, threshold, result.dropped)
-    return result
+    result.train, result.validation, result.test = parts
+    return without_similar(result, threshold)
 
 
 def _fractions(fractions: Mapping[str, Sequence[float]] | Sequence[float], language: str) -> tuple[float, ...]:
@@ -97,8 +97,9 @@ def _fractions(fractions: Mapping[str, Sequence[float]] | Sequence[float], langu
     return tuple(shares)
 
 
-def _cleaned(parts: list[list[Clip]], threshold: float, dropped: list[Dropped]) -> list[list[Clip]]:
-    """Take out of validation and test what resembles a sentence of another part: compares all, misses nothing."""
+def without_similar(split: Split, threshold: float = text.THRESHOLD) -> Split:
+    """Drop from validation and test what resembles a sentence of another part: compares all, misses nothing."""
+    parts, dropped = [split.train, split.validation, split.test], list(split.dropped)
     keys = [[text.key(clip.sentence, clip.language) for clip in part] for part in parts]
     for smaller, others in ((TEST, (TRAIN,)), (VALIDATION, (TRAIN, TEST))):
         own = sorted(set(keys[smaller]) - {""})
@@ -108,7 +109,7 @@ def _cleaned(parts: list[list[Clip]], threshold: float, dropped: list[Dropped]) 
         parts[smaller] = [c for c, key in zip(parts[smaller], keys[smaller], strict=True) if key not in bad]
         keys[smaller] = [key for key in keys[smaller] if key not in bad]
     dropped.sort(key=lambda one: (one.clip.language, one.clip.path, one.reason))
-    return parts
+    return Split(*parts, dropped, split.same_speaker)
 
 
 class _Graph:

@@ -76,3 +76,17 @@ def test_mask_hides_bands_and_moments():
         augment.mask(masked, np.random.default_rng(seed))
         hidden += (masked != mel).mean()
     assert 0.02 < hidden / 20 < 0.5
+
+
+def test_a_clip_takes_on_the_colour_of_another(spoken):
+    rng = np.random.default_rng(0)
+    dull = augment.colour(augment.limit_bandwidth(spoken[::-1], rng), rng)
+
+    def bands(waveform: np.ndarray) -> np.ndarray:
+        power = np.abs(np.fft.rfft(waveform, 1 << 16)) ** 2
+        edges = np.geomspace(200, 7000, 12) / RATE * (1 << 16)
+        return 10 * np.log10(np.add.reduceat(power, edges.astype(int))[:-1] / power.sum())
+
+    dressed = augment.colour_like(spoken, dull)
+    assert len(dressed) == len(spoken)
+    assert np.abs(bands(dressed) - bands(dull)).mean() < 0.5 * np.abs(bands(spoken) - bands(dull)).mean()

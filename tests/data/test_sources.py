@@ -12,7 +12,7 @@ from lid import audio
 from lid.data.archive import ArchiveSource
 from lid.data.folder import FolderSource
 from lid.data.hub import HubSource
-from lid.data.sources import load_clips, parse_sources
+from lid.data.sources import languages, load_clips, parse_sources
 from lid.errors import InputError
 
 LANGUAGES = ["uz", "ru", "en"]
@@ -162,3 +162,10 @@ def test_real_speech_from_an_archive_over_a_bad_line_is_the_folders(tmp_path, se
     speech = [row for row in streamed if row.audio]
     assert len(speech) > 250
     assert audio.decode(speech[0].audio).size > 16_000
+
+
+def test_languages_are_found_in_folders_and_names(tmp_path):
+    for language in ("kk", "tr"):
+        (tmp_path / "corpus" / language / "clips").mkdir(parents=True)
+    (tmp_path / "corpus" / "noise").mkdir()
+    assert languages([str(tmp_path / "corpus"), "az=hub:google/fleurs:az_az"]) == ["az", "kk", "tr"]

@@ -74,3 +74,21 @@ def test_a_prolific_speaker_counts_for_the_cap_only():
     options = BatchOptions(size=4, longest=1.01, speaker_cap=10, augmented=False)
     data = BalancedBatches(waveforms, [0] * 100, speakers, [], options, steps=200)
     assert data.chances[0][:90].sum() == pytest.approx(0.5)
+
+
+def test_background_languages_share_one_row_in_seven(corpus):
+    waveforms, labels, speakers = corpus
+    more = [3, 3, 4, 4, 4]  # two background languages
+    data = BalancedBatches(
+        [*waveforms, *waveforms[:5]],
+        [*labels, *more],
+        [*speakers, *"abcde"],
+        [],
+        BatchOptions(size=14, longest=2.0),
+        steps=20,
+    )
+    counts = Counter(label for step in range(20) for label in data.rows(step)[1])
+    assert {counts[label] for label in (0, 1, 2)} == {80}
+    assert counts[3] + counts[4] == 40
+    assert counts[3] > 5
+    assert counts[4] > 5

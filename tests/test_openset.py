@@ -1,0 +1,66 @@
+"""What is none of the three, and what is no speech."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from lid import openset
+from lid.errors import InputError
+from lid.openset import Background
+
+
+@pytest.fixture
+def background() -> Background:
+    """Two background languages over states of three numbers: the first looks at state 0, the second at state 1."""
+    return Background(("kk", "tr"), np.array([[1, 0, 0], [0, 1, 0]], np.float32), np.zeros(2, np.float32))
+
+
+def test_the_score_falls_as_a_background_language_rises(background):
+    logits = np.zeros(3)
+    scores = [background.score(logits, np.array([strength, 0, 0])) for strength in (0.0, 1.0, 2.0)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == pytest.approx(np.log(3 / 2))
+
+
+def test_the_threshold_keeps_its_share(background):
+    scores = np.arange(1000.0)
+    kept = scores >= background.with_threshold(scores).threshold
+    assert kept.mean() == pytest.approx(openset.KEPT, abs=0.002)
+
+
+def test_cooling_divides_the_evidence(background):
+    states = np.array([2.0, 0.0, 0.0])
+    assert background.cooled(2.0).score(np.zeros(3), states) == pytest.approx(
+        background.score(np.zeros(3), states / 2), abs=1e-6
+    )
+
+
+def test_speech_is_told_from_noise(background):
+    rng = np.random.default_rng(0)
+    speech, noise = rng.normal(1, 0.3, (200, 3)), rng.normal(-1, 0.3, (200, 3))
+    learnt = background.with_speech(speech[:100], noise[:100], speech[100:])
+    assert np.mean([learnt.is_speech(one) for one in speech[100:]]) > 0.97
+    assert np.mean([learnt.is_speech(one) for one in noise[100:]]) < 0.03
+    assert background.is_speech(noise[0])  # nothing learnt: everything passes
+
+
+def test_it_comes_back_from_its_file(background, tmp_path):
+    assert Background.load(tmp_path) is None
+    learnt = background.with_speech(np.ones((5, 3)), -np.ones((5, 3)), np.ones((5, 3))).with_threshold(np.ones(3))
+    learnt.save(tmp_path)
+    loaded = Background.load(tmp_path)
+    assert (loaded.languages, loaded.threshold) == (learnt.languages, learnt.threshold)
+    assert loaded.score(np.zeros(3), np.ones(3)) == pytest.approx(learnt.score(np.zeros(3), np.ones(3)))
+    assert loaded.is_speech(np.ones(3)) == learnt.is_speech(np.ones(3))
+
+
+@pytest.mark.parametrize("damage", ["cut", "foreign"])
+def test_a_damaged_file_is_a_sentence(background, tmp_path, damage):
+    background.save(tmp_path)
+    file = tmp_path / openset.FILE_NAME
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:40])
+    else:
+        save_file({"other": np.zeros(3)}, file, {"languages": "[]"})
+    with pytest.raises(InputError, match="damaged"):
+        Background.load(tmp_path)
