@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from peft import LoraConfig, get_peft_model
 from peft.peft_model import PeftModel
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
@@ -250,7 +250,15 @@ class Run:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
         about = {"step": self.step, "loss": self.loss, "history": self.history, "settings": self._settings()}
-        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial, {"run": json.dumps(about)})
+        try:
+            save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial, {"run": json.dumps(about)})
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            raise InputError(
+                f"{self.file} could not be written ({error}); what was saved before is still there. Make room and give "
+                "the same command again.",
+                "disk",
+            ) from error
         os.replace(partial, self.file)
 
     def load_best(self) -> None:

@@ -1,6 +1,8 @@
 """The trainer: it learns, survives being killed, and saves what plain Transformers loads."""
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 
@@ -104,6 +106,26 @@ def test_a_half_written_state_is_never_taken(base, corpus, tmp_path):
     (tmp_path / "state.partial").write_bytes(b"half")
     _, history = run(base, corpus, tmp_path, 4)
     assert [entry["step"] for entry in history] == [4]
+
+
+def test_a_full_disk_is_a_sentence_and_the_last_state_stays(base, corpus, tmp_path):
+    """A limit on file size stands in for a full disk: both refuse to write on."""
+    run(base, corpus, tmp_path, 2)
+    saved = (tmp_path / "state.safetensors").read_bytes()
+    model = training.add_lora(training.load_base(str(base), window=2.0), rank=2, dropout=0.1)
+    options = training.TrainingOptions(steps=2, warmup=2, validate_every=4, save_every=2, workers=0, bf16=False)
+    resumed = training.Run(model, options, tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(InputError, match="Make room"):
+            resumed.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (tmp_path / "state.safetensors").read_bytes() == saved
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["state.safetensors"]
 
 
 def test_a_run_with_other_settings_is_not_resumed(base, corpus, tmp_path):
