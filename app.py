@@ -3,11 +3,16 @@
     python app.py
 
 Environment: MODEL_ID, a folder or Hub id to use in place of the embedded model (only a Hub id is ever downloaded);
-GRADIO_SERVER_NAME=0.0.0.0 to be reached from other machines (Spaces sets it); GRADIO_SERVER_PORT for another port.
+LID_MAX_SECONDS, how long recordings may be; GRADIO_SERVER_NAME=0.0.0.0 to be reached from other machines (Spaces sets
+it); GRADIO_SERVER_PORT for another port.
 """
 
 import os
 import sys
+import tempfile
+
+# Gradio and its MCP server read this as they are imported. A folder of our own, because old files in it are deleted.
+os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), "lid-uploads"))
 
 try:
     import spaces  # lends a GPU to marked functions on ZeroGPU, does nothing elsewhere; must come before torch
@@ -17,7 +22,8 @@ except ImportError:
 import torch
 
 from lid import InputError, LanguageIdentifier
-from lid.ui import build, launch_options
+from lid.ui import build, serve
+from lid.ui.settings import limits
 
 GPU_SECONDS = 60  # ZeroGPU: the longest one call may hold the GPU; an hour of speech takes less
 
@@ -25,11 +31,12 @@ GPU_SECONDS = 60  # ZeroGPU: the longest one call may hold the GPU; an hour of s
 def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        allowed = limits()
         identifier = LanguageIdentifier.load(os.environ.get("MODEL_ID"), device)
     except InputError as error:
         sys.exit(str(error))
-    page = build(identifier, spaces.GPU(duration=GPU_SECONDS) if spaces else lambda function: function)
-    page.launch(server_port=int(os.environ.get("GRADIO_SERVER_PORT", 7860)), **launch_options())
+    page = build(identifier, spaces.GPU(duration=GPU_SECONDS) if spaces else lambda function: function, allowed)
+    serve(page, allowed, int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ are Okabe and Ito's (2008), told apart by colour-blind eyes and at least 3:1 aga
 averaged down to a few hundred cells before they are drawn, so an hour weighs what a minute does.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import plotly.graph_objects as go
 from transformers.audio_utils import hertz_to_mel
@@ -28,6 +30,27 @@ _GREY, _FAINT = "#767676", "rgba(128,128,128,0.22)"
 _MARGIN = {"l": 62, "r": 14, "t": 30, "b": 44}  # the same everywhere, so that time axes line up down the page
 
 
+@dataclass(frozen=True)
+class Labels:
+    """The words in the pictures, in English unless told otherwise; `separators` are plotly's, decimal sign first."""
+
+    names: dict[str, str] = field(default_factory=lambda: NAMES)
+    probability: str = "Probability (%)"
+    time: str = "Time (s)"
+    evidence: str = "Evidence (logit)"
+    frequency: str = "Frequency (Hz)"
+    loudness: str = "dB under the loudest"
+    looking_at: str = "Looking at (s)"
+    looking_from: str = "From (s)"
+    share: str = "times an even share"
+    second: str = "s"
+    decibel: str = "dB"
+    separators: str = ".,"
+
+
+ENGLISH = Labels()
+
+
 def percent(probability: float) -> str:
     """A probability for people: never a flat 0 % or 100 %, which no model can promise."""
     if probability > 0.995:
@@ -35,13 +58,13 @@ def percent(probability: float) -> str:
     return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
 
 
-def bars(prediction: Prediction) -> go.Figure:
+def bars(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
     """Calibrated probability of each language, in percent, in the fixed order uz, ru, en from the top."""
     shares = [prediction.probabilities[code] for code in CODES]
     figure = go.Figure(
         go.Bar(
             x=[100 * share for share in shares],
-            y=[NAMES[code] for code in CODES],
+            y=[labels.names[code] for code in CODES],
             orientation="h",
             marker={"color": [COLOURS[code] for code in CODES], "cornerradius": 4},
             text=[percent(share) for share in shares],
@@ -51,12 +74,13 @@ def bars(prediction: Prediction) -> go.Figure:
             width=0.62,
         )
     )
-    figure.update_xaxes(title_text="Probability (%)", range=[0, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_xaxes(title_text=labels.probability, range=[0, 112], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_size=14, ticklabelstandoff=6)
-    return _finish(figure, height=200, margin={"l": 76, "r": 14, "t": 6, "b": 44})
+    left = max(76, 10 + 9 * _longest(labels))  # px: for the names
+    return _finish(figure, labels, height=200, margin={"l": left, "r": 14, "t": 6, "b": 44})
 
 
-def timeline(prediction: Prediction) -> go.Figure:
+def timeline(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
     """Calibrated probabilities over the clip, in percent against seconds, about one stacked bar a second of speech.
 
     Silence stays blank. Beyond MAX_ENTRIES, neighbouring entries are averaged by their length.
@@ -68,20 +92,21 @@ def timeline(prediction: Prediction) -> go.Figure:
     for code in CODES:
         shares = np.array([entry["probabilities"][code] for entry in entries])
         figure.add_bar(
-            name=NAMES[code],
+            name=labels.names[code],
             x=(starts + ends) / 2,
             width=ends - starts,
             y=100 * shares,
             marker={"color": COLOURS[code], "line": {"width": 0}},
             customdata=np.stack([starts, ends], axis=1) if len(entries) else None,
-            hovertemplate=f"{NAMES[code]} %{{y:.0f}} %, %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} s<extra></extra>",
+            hovertemplate=f"{labels.names[code]} %{{y:.0f}} %, %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} "
+            f"{labels.second}<extra></extra>",
         )
-    figure.update_layout(barmode="stack", legend=_LEGEND)
-    figure.update_yaxes(title_text="Probability (%)", range=[0, 100], tickvals=[0, 50, 100])
-    return _finish(_seconds(figure, prediction.duration_seconds), height=210)
+    figure.update_layout(barmode="stack", legend=_legend(labels))
+    figure.update_yaxes(title_text=labels.probability, range=[0, 100], tickvals=[0, 50, 100])
+    return _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=210)
 
 
-def evidence(prediction: Prediction) -> go.Figure:
+def evidence(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
     """What each moment adds: frame logits less their mean over languages, averaged over EVIDENCE_SECONDS or more.
 
     Lines break where speech does. The mean of a line over all frames is the language's centred logit for the clip.
@@ -91,20 +116,20 @@ def evidence(prediction: Prediction) -> go.Figure:
     figure = go.Figure()
     for index, code in enumerate(CODES):
         figure.add_scatter(
-            name=NAMES[code],
+            name=labels.names[code],
             x=times,
             y=values[:, index],
             mode="lines",
             line={"color": COLOURS[code], "width": 2},
-            hovertemplate=f"{NAMES[code]} %{{y:+.1f}} at %{{x:.1f}} s<extra></extra>",
+            hovertemplate=f"%{{x:.1f}} {labels.second}: {labels.names[code]} %{{y:+.1f}}<extra></extra>",
         )
-    figure.update_layout(legend=_LEGEND)
-    figure.update_yaxes(title_text="Evidence (logit)", nticks=5)
-    figure = _finish(_seconds(figure, prediction.duration_seconds), height=220)
+    figure.update_layout(legend=_legend(labels))
+    figure.update_yaxes(title_text=labels.evidence, nticks=5)
+    figure = _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=220)
     return figure.update_yaxes(zeroline=True, zerolinecolor=_GREY, zerolinewidth=1)
 
 
-def mel(log_mel: np.ndarray, seconds: float | None = None) -> go.Figure:
+def mel(log_mel: np.ndarray, seconds: float | None = None, labels: Labels = ENGLISH) -> go.Figure:
     """Whisper's log-mel (bands, columns) -> spectrogram in dB under the loudest cell, time in s, frequency in Hz.
 
     `seconds` is the length the columns span; by default each is one 10 ms hop. Bands are evenly spaced in mels, so the
@@ -121,22 +146,22 @@ def mel(log_mel: np.ndarray, seconds: float | None = None) -> go.Figure:
             colorscale=HEAT,
             zmin=-80,
             zmax=0,
-            colorbar=_colour_bar("dB under the loudest", tickvals=[-80, -40, 0]),
-            hovertemplate="%{x:.2f} s: %{z} dB<extra></extra>",
+            colorbar=_colour_bar(labels.loudness, tickvals=[-80, -40, 0]),
+            hovertemplate=f"%{{x:.2f}} {labels.second}: %{{z}} {labels.decibel}<extra></extra>",
         )
     )
     figure.update_yaxes(
-        title_text="Frequency (Hz)",
+        title_text=labels.frequency,
         tickvals=[band_of(hertz, bands) for hertz in MEL_TICKS],
         ticktext=[str(hertz) for hertz in MEL_TICKS],
         range=[-0.5, bands - 0.5],
         showgrid=False,
     )
     figure.update_xaxes(showgrid=False)
-    return _finish(_seconds(figure, seconds), height=300, margin={**_MARGIN, "t": 52})
+    return _finish(_seconds(figure, seconds, labels), labels, height=300, margin={**_MARGIN, "t": 52})
 
 
-def attention(weights: np.ndarray, start: float = 0.0) -> go.Figure:
+def attention(weights: np.ndarray, start: float = 0.0, labels: Labels = ENGLISH) -> go.Figure:
     """Attention weights (frames, frames), rows summing to 1, first frame at `start` s -> heatmap in seconds both ways.
 
     Row t (height) looks at column s (along). Colour is the weight over an even share, 1 / frames; the brightest
@@ -155,15 +180,15 @@ def attention(weights: np.ndarray, start: float = 0.0) -> go.Figure:
             colorscale=HEAT,
             zmin=0,
             zmax=max(top, 2.0),
-            colorbar=_colour_bar("times an even share", nticks=4),
-            hovertemplate="at %{y:.2f} s, looking at %{x:.2f} s: %{z:.1f} × an even share<extra></extra>",
+            colorbar=_colour_bar(labels.share, nticks=4),
+            hovertemplate=f"%{{y:.2f}} → %{{x:.2f}} {labels.second}: %{{z:.1f}} ×<extra></extra>",
         )
     )
-    figure.update_xaxes(title_text="Looking at (s)", showgrid=False, constrain="domain", constraintoward="left")
+    figure.update_xaxes(title_text=labels.looking_at, showgrid=False, constrain="domain", constraintoward="left")
     figure.update_yaxes(
-        title_text="From (s)", showgrid=False, scaleanchor="x", constrain="domain", constraintoward="top"
+        title_text=labels.looking_from, showgrid=False, scaleanchor="x", constrain="domain", constraintoward="top"
     )
-    return _finish(figure, height=440, margin={**_MARGIN, "t": 52})
+    return _finish(figure, labels, height=440, margin={**_MARGIN, "t": 52})
 
 
 def pool(array: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -217,17 +242,23 @@ def _points(logits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.concatenate(times), np.concatenate(values).astype(np.float32)
 
 
-_LEGEND = {
-    "orientation": "h",
-    "x": 0,
-    "y": 1.02,
-    "yanchor": "bottom",
-    "traceorder": "normal",
-    "itemclick": False,
-    "itemdoubleclick": False,
-    "font": {"size": 11},
-    "entrywidth": 42,  # px: three names then fit a phone in one line
-}
+def _legend(labels: Labels) -> dict:
+    """Above the picture; narrow enough that three names fit a phone in one line."""
+    return {
+        "orientation": "h",
+        "x": 0,
+        "y": 1.02,
+        "yanchor": "bottom",
+        "traceorder": "normal",
+        "itemclick": False,
+        "itemdoubleclick": False,
+        "font": {"size": 11},
+        "entrywidth": 42 if _longest(labels) < 8 else 7 * _longest(labels),  # px
+    }
+
+
+def _longest(labels: Labels) -> int:
+    return max(len(name) for name in labels.names.values())
 
 
 def _colour_bar(title: str, **ticks) -> dict:
@@ -249,12 +280,12 @@ def _colour_bar(title: str, **ticks) -> dict:
     }
 
 
-def _seconds(figure: go.Figure, duration: float) -> go.Figure:
+def _seconds(figure: go.Figure, duration: float, labels: Labels) -> go.Figure:
     step = next((step for step in TIME_STEPS if duration / step <= 10), duration / 10)
-    return figure.update_xaxes(title_text="Time (s)", range=[0, duration], tick0=0, dtick=step)
+    return figure.update_xaxes(title_text=labels.time, range=[0, duration], tick0=0, dtick=step)
 
 
-def _finish(figure: go.Figure, height: int, margin: dict = _MARGIN) -> go.Figure:
+def _finish(figure: go.Figure, labels: Labels, height: int, margin: dict = _MARGIN) -> go.Figure:
     """One look for all; no dragging, so that a thumb scrolls the page and not the picture."""
     axis = {"gridcolor": _FAINT, "linecolor": _FAINT, "zeroline": False, "fixedrange": True}
     figure.update_xaxes(axis).update_yaxes(axis)
@@ -262,6 +293,7 @@ def _finish(figure: go.Figure, height: int, margin: dict = _MARGIN) -> go.Figure
         height=height,
         margin=margin,
         dragmode=False,
+        separators=labels.separators,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": _GREY},

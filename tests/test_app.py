@@ -1,19 +1,25 @@
-"""The running app as programs meet it: the /identify endpoint on good and bad files, and what is kept shut."""
+"""The running app as programs and agents meet it: its endpoints on good and bad files, README's examples, and what is
+kept shut."""
 
+import base64
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from lid import InputError, audio
-from lid.ui import wording
-from lid.ui.page import KEEP_SECONDS, SWEEP_SECONDS
+from lid.ui.texts import ENGLISH
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +56,87 @@ def test_silence_has_no_language(client, clips):
 
 
 def test_no_file_gets_a_sentence(client):
-    with pytest.raises(AppError, match=wording.NO_FILE):
+    with pytest.raises(AppError, match=ENGLISH.no_file):
         client.predict(None, api_name="/identify")
 
 
-def test_only_identify_is_public(client):
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/identify"]
+def test_a_batch_answers_in_order_and_a_bad_file_stops_nobody(client, clips):
+    names = ["speech", "text", "silence"]
+    files = [handle_file(clips[name]) for name in names]
+    speech, text, silence = client.predict(files, api_name="/identify_batch")
+    with pytest.raises(InputError) as expected:
+        audio.decode(clips["text"])
+    assert speech == identify(client, clips["speech"])
+    assert text == {"error": str(expected.value)}
+    assert silence["language"] is None
+
+
+def test_a_batch_of_nothing_gets_a_sentence(client):
+    with pytest.raises(AppError, match=ENGLISH.no_file):
+        client.predict([], api_name="/identify_batch")
+
+
+def test_two_endpoints_are_public_and_typed(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert list(endpoints) == ["/identify", "/identify_batch"]
+    one, several = (endpoint["returns"][0]["python_type"]["type"] for endpoint in endpoints.values())
+    for word in ("probabilities", "known", "timeline", "duration_seconds"):
+        assert word in one
+        assert word in several
+    assert "error" in several
+
+
+def readme_code(heading: str, language: str) -> str:
+    """The code block in a language under a heading of README.md."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    return re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)[1]
+
+
+def test_readme_python_example_runs_as_it_stands(app_url):
+    code = readme_code("From a program", "python").replace("http://127.0.0.1:7860", app_url)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    *_, first, uzbek, russian, readme = done.stdout.splitlines()
+    assert first.startswith("en {")
+    assert uzbek == "assets/examples/uzbek.mp3 uz None"
+    assert russian == "assets/examples/russian.ogg ru None"
+    assert readme.startswith("README.md None This file is not audio")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_readme_curl_example_runs_as_it_stands(app_url):
+    code = readme_code("From a program", "bash").replace("http://127.0.0.1:7860", app_url)
+    done = subprocess.run(["bash", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "event: complete" in done.stdout, done.stderr
+    data = done.stdout.split("data: ")[-1].splitlines()[0]
+    assert json.loads(data)[0]["language"] == "ru"
+
+
+def test_agents_find_the_tool_that_works_and_call_it(app_url, clips, client):
+    answer = tools(app_url, "identify", {"file": as_data(clips["speech"])})
+    assert answer["tools"] == ["identify"]
+    assert not answer["error"]
+    assert '"language": "uz"' in answer["text"] or "'language': 'uz'" in answer["text"]
+
+
+def test_agents_may_name_an_upload_by_its_address(app_url, clips, client):
+    path = upload(app_url, clips["speech"])
+    answer = tools(app_url, "identify", {"file": f"{app_url}/gradio_api/file={path}"})
+    assert not answer["error"], answer["text"]
+
+
+@pytest.mark.parametrize(
+    "file", ["{clip}", "file://{clip}", "{url}/gradio_api/file={clip}", "http://127.0.0.1:9/a.wav"]
+)
+def test_agents_reach_no_file_of_the_server_and_no_other_address(app_url, clips, file):
+    answer = tools(app_url, "identify", {"file": file.format(clip=clips["speech"], url=app_url)})
+    assert answer["error"]
+    assert "probabilities" not in answer["text"]
 
 
 @pytest.mark.parametrize("path", ["https://example.com/clip.wav", "http://127.0.0.1:9/clip.wav"])
 def test_links_are_not_opened(app_url, path):
-    assert wording.NO_LINKS in call(app_url, path)
+    assert ENGLISH.no_links in call(app_url, path)
 
 
 def test_files_of_the_server_are_out_of_reach(app_url, clips):
@@ -81,8 +157,12 @@ def test_no_monitoring_and_no_history(app_url):
     assert config["max_file_size"] == audio.DEFAULT_LIMITS.max_bytes
 
 
-def test_recordings_are_gone_within_the_hour_the_page_promises():
-    assert KEEP_SECONDS + SWEEP_SECONDS < 3600
+def test_unusable_limits_are_said_in_a_sentence():
+    environment = {**os.environ, "LID_MAX_SECONDS": "ten minutes"}
+    done = subprocess.run([sys.executable, "app.py"], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "LID_MAX_SECONDS is 'ten minutes'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_unusable_model_is_said_in_a_sentence():
@@ -91,6 +171,40 @@ def test_unusable_model_is_said_in_a_sentence():
     assert done.returncode == 1
     assert "No model could be loaded from /nowhere/at/all" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def tools(app_url: str, name: str, arguments: dict) -> dict:
+    """What an MCP client sees: the tools' names, and the text a call gives, or an error's."""
+    anyio = pytest.importorskip("anyio")
+    mcp = pytest.importorskip("mcp", reason="MCP needs: pip install 'gradio[mcp]'")
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def run() -> dict:
+        async with (
+            streamable_http_client(f"{app_url}/gradio_api/mcp/") as (reading, writing, _),
+            mcp.ClientSession(reading, writing) as session,
+        ):
+            await session.initialize()
+            listed = await session.list_tools()
+            answer = await session.call_tool(name, arguments)
+            text = " ".join(part.text for part in answer.content if part.type == "text")
+            return {"tools": [tool.name for tool in listed.tools], "error": answer.isError, "text": text}
+
+    return anyio.run(run)
+
+
+def as_data(path: Path) -> str:
+    return f"data:audio/mpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def upload(app_url: str, path: Path) -> str:
+    """Send a file as a browser does; returns its path on the server."""
+    border = "a-border-between-parts"
+    head = f'--{border}\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"\r\n\r\n'
+    body = head.encode() + path.read_bytes() + f"\r\n--{border}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={border}"}
+    request = urllib.request.Request(f"{app_url}/gradio_api/upload", body, kind)
+    return json.load(urllib.request.urlopen(request))[0]
 
 
 def call(app_url: str, path: str) -> str:

@@ -1,4 +1,5 @@
-"""Photograph the page with the example that switches language, in light, dark and phone width, into this folder.
+"""Photograph the page with the example that switches language, in light, dark and phone width, into this folder: one
+view in each of the page's languages.
 
     python assets/figures/make_screenshots.py            # starts app.py; needs playwright and Debian's chromium
     python assets/figures/make_screenshots.py --clip clip.wav --out /tmp
@@ -22,12 +23,13 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-VIEWS = {  # file name -> viewport width and height in px, colour scheme
-    "page.png": (1180, 820, "light"),
-    "page-dark.png": (1180, 820, "dark"),
-    "page-phone.png": (390, 844, "light"),
+VIEWS = {  # file name -> viewport width and height in px, colour scheme, language
+    "page.png": (1180, 820, "light", "en-GB"),
+    "page-dark.png": (1180, 820, "dark", "ru-RU"),
+    "page-phone.png": (390, 844, "light", "uz-UZ"),
 }
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 def main() -> None:
@@ -37,8 +39,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with running_app() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        for name, (width, height, scheme) in VIEWS.items():
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        for name, (width, height, scheme, locale) in VIEWS.items():
+            view = {"width": width, "height": height}
+            page = browser.new_page(viewport=view, color_scheme=scheme, locale=locale)
             page.set_default_timeout(600_000)  # a busy machine is slow, not broken
             page.goto(address)
             photograph(page, arguments.clip, arguments.out / name)
@@ -72,7 +75,7 @@ def photograph(page: Page, clip: Path | None, target: Path) -> None:
         page.locator("#upload input[type=file]").set_input_files(clip)
     else:
         page.locator(".lid-examples button").last.click()  # the one that switches language
-    page.locator("#answer [data-kind]:not([data-kind=waiting])").wait_for()
+    page.locator("#answer [data-kind]:not([data-kind=waiting]):not([data-kind=working])").wait_for()
     page.locator("#attention .heatmaplayer image").wait_for()
     page.wait_for_timeout(1500)  # for the pictures' fade-in
     page.screenshot(path=target, full_page=True)

@@ -1,5 +1,5 @@
-"""The page: `build` lays it out and wires it to a model, `launch_options` says how it is served."""
+"""The page: `build` lays it out and wires it to a model, `serve` launches it."""
 
-from lid.ui.page import build, launch_options
+from lid.ui.page import build, serve
 
-__all__ = ["build", "launch_options"]
+__all__ = ["build", "serve"]

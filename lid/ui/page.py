@@ -1,82 +1,128 @@
 """The Gradio page: layout, wiring, and how it is served. What it says is in wording.py, what it draws in plots.py."""
 
-from collections.abc import Callable
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import gradio as gr
-from gradio_client.utils import is_http_url_like
+import numpy as np
+import torch
+from gradio.i18n import I18nData
 
 from lid import audio, plots
 from lid import model as whisper
+from lid.audio import Limits
 from lid.errors import InputError
-from lid.identify import LanguageIdentifier
-from lid.ui import wording
-from lid.ui.recording import Heard, Opening, hear
+from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, Prediction
+from lid.ui import settings, table, texts, uploads, wording
+from lid.ui.api import Budget, Endpoints, keep_working_tools
+from lid.ui.live import Buffer
+from lid.ui.recording import Heard, Opening, hear, of_waveform, steps
+from lid.ui.texts import Texts
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "assets" / "examples"
-EXAMPLE_FILES = {
-    "Uzbek": "uzbek.mp3",
-    "Russian": "russian.ogg",
-    "English": "english.m4a",
-    "Uzbek, then English": "uzbek-then-english.webm",
-}
-
-QUEUE_SIZE = 20  # waiting visitors; the next is told that the page is busy
-SESSIONS = 200  # visitors whose opening (under 1 MB) is remembered for the attention picture
-KEEP_SECONDS = 30 * 60  # how long uploads and openings stay
-SWEEP_SECONDS = 5 * 60  # how often uploads past that are deleted
+EXAMPLE_FILES = ("uzbek.mp3", "russian.ogg", "english.m4a", "uzbek-then-english.webm")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
+PROGRESS_EVERY = 0.3  # s between two movements of the progress bar
 SHOW_ANSWER = "() => document.getElementById('answer').scrollIntoView({behavior: 'smooth', block: 'nearest'})"  # phones
 ANNOUNCE = "() => document.getElementById('answer').setAttribute('aria-live', 'polite')"  # to screen readers
+# The last input of each event is the language that the browser's part of the page shows.
+WITH_LANGUAGE = "(...inputs) => [...inputs.slice(0, -1), document.documentElement.lang]"
 
 
-def build(identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable] = lambda function: function) -> gr.Blocks:
+def build(
+    identifier: LanguageIdentifier,
+    gpu: Callable[[Callable], Callable] = lambda function: function,
+    limits: Limits = audio.DEFAULT_LIMITS,
+) -> gr.Blocks:
     """The page for a model. `gpu` wraps the functions that run it (ZeroGPU lends its GPU to such functions only)."""
-    return Page(identifier, gpu).blocks
+    uploads.keep_clean()
+    return Page(identifier, gpu, limits).blocks
 
 
-def launch_options() -> dict:
+def serve(page: gr.Blocks, limits: Limits, port: int) -> None:
+    """Launch the page on a port and stay until it is stopped."""
+    page.launch(server_port=port, prevent_thread_lock=True, **launch_options(limits))
+    keep_working_tools(page)
+    page.block_thread()
+
+
+def launch_options(limits: Limits) -> dict:
     """Arguments of `launch`: the look, and privacy. Nothing is fetched from or sent to another host."""
     return {
         "theme": _theme(),
         "css_paths": HERE / "style.css",
+        "head": f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+        "i18n": gr.I18n(**{code: _static(words, limits) for code, words in texts.ALL.items()}),
         "favicon_path": HERE / "favicon.svg",
         "footer_links": ["api", "settings"],
         "share": False,
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,
-        "max_file_size": audio.DEFAULT_LIMITS.max_bytes,
-        "state_session_capacity": SESSIONS,
+        "mcp_server": find_spec("mcp") is not None,
+        "max_file_size": limits.max_bytes,
+        "state_session_capacity": settings.SESSIONS,
+    }
+
+
+def _static(words: Texts, limits: Limits) -> dict[str, str]:
+    """What the page shows before anything is asked of the server: translated in the browser, by these keys."""
+    pictures = {f"picture_{name}": wording.subheading(*said) for name, said in words.pictures.items()}
+    examples = {f"example_{name}": said for name, said in words.example_names.items()}
+    return {
+        "title": words.title,
+        "header": wording.header(words),
+        "record": words.record,
+        "live": words.live,
+        "live_note": wording.live_note(words),
+        "upload": words.upload,
+        "limits_note": wording.limits_note(words, limits),
+        "examples": wording.subheading(words.examples),
+        "examples_note": wording.note(words.examples_note),
+        "waiting": wording.waiting(words),
+        "bars_note": wording.note(words.bars_note),
+        "layer": words.layer,
+        "head": words.head,
+        **pictures,
+        **examples,
     }
 
 
 class Page:
     """The components, and the functions their events call."""
 
-    def __init__(self, identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable]):
+    def __init__(self, identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable], limits: Limits):
         self.layers = identifier.layers
         self.heads = identifier.model.config.encoder_attention_heads
         self.window_seconds = whisper.window_seconds(identifier.model)
+        self.limits = limits
+        self.hardware = _hardware(identifier.model.device)
+        self.model = "" if identifier.name == EMBEDDED_MODEL.name else identifier.name
         self._identify = gpu(identifier.identify)
+        self._listen = gpu(steps(identifier.identify))
         self._attention = gpu(identifier.attention)
-        keep = (SWEEP_SECONDS, KEEP_SECONDS)
-        with gr.Blocks(title=wording.TITLE, analytics_enabled=False, delete_cache=keep) as self.blocks:
+        self._live_turn = threading.Lock()
+        with gr.Blocks(title=texts.ENGLISH.title, analytics_enabled=False) as self.blocks:
             self._lay_out()
             self._wire()
-            self._add_api()
-        self.blocks.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
+            Endpoints(self._identify, limits).add()
+        self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1)
 
     def _lay_out(self) -> None:
-        gr.HTML(wording.header())
+        gr.HTML(_translated("header"))
         with gr.Row(elem_classes="lid-top"):
             with gr.Column(scale=5, min_width=320):
                 self._lay_out_inputs()
             with gr.Column(scale=7, min_width=320, elem_classes="lid-panel"):
-                self.answer = gr.HTML(wording.waiting(), elem_id="answer")
+                self.answer = gr.HTML(_translated("waiting"), elem_id="answer")
                 self.bars = _plot("bars")
-                self.bars_note = gr.HTML(wording.note(wording.BARS_NOTE), visible=False)
+                self.bars_note = gr.HTML(_translated("bars_note"), visible=False)
         with gr.Column(visible=False, elem_classes=["lid-panel", "lid-pictures"]) as self.what:
             with gr.Column(visible=False, elem_classes="lid-pictures") as self.when:
                 self.timeline = _picture("timeline")
@@ -84,124 +130,226 @@ class Page:
             self.mel = _picture("mel")
         with gr.Column(visible=False, elem_classes="lid-panel") as self.where, gr.Row():
             with gr.Column(scale=5, min_width=260):
-                gr.HTML(wording.subheading(*wording.PICTURES["attention"]))
-                layers = [(f"{layer} of {self.layers}", layer) for layer in range(1, self.layers + 1)]
-                heads = [(wording.ALL_HEADS, 0), *((str(head), head) for head in range(1, self.heads + 1))]
-                self.layer = gr.Dropdown(layers, value=self.layers, label=wording.LAYER, filterable=False)
-                self.head = gr.Dropdown(heads, value=0, label=wording.HEAD, filterable=False)
+                gr.HTML(_translated("picture_attention"))
+                layers = [(f"{layer} / {self.layers}", layer) for layer in range(1, self.layers + 1)]
+                heads = [(f"1–{self.heads}", 0), *((str(head), head) for head in range(1, self.heads + 1))]
+                self.layer = gr.Dropdown(layers, value=self.layers, label=_translated("layer"), filterable=False)
+                self.head = gr.Dropdown(heads, value=0, label=_translated("head"), filterable=False)
             with gr.Column(scale=7, min_width=260):
                 self.attention = _plot("attention")
-        self.opening = gr.State(None, time_to_live=KEEP_SECONDS)
+        self.opening = gr.State(None, time_to_live=settings.KEEP_SECONDS)
+        self.buffer = gr.State(None, time_to_live=settings.KEEP_SECONDS)
+        self.language = gr.Textbox(visible=False)
 
     def _lay_out_inputs(self) -> None:
-        self.microphone = _no_links(
-            gr.Audio(
-                sources=["microphone"],
-                type="filepath",
-                label=wording.RECORD,
-                editable=False,
-                buttons=[],
-                elem_id="microphone",
-            )
-        )
+        microphone = {"sources": ["microphone"], "type": "filepath", "editable": False, "buttons": []}
+        microphone["show_label"] = False  # the tab says it
+        with gr.Tabs(elem_classes="lid-tabs"):
+            with gr.Tab(_translated("record")):
+                self.microphone = gr.Audio(label=_translated("record"), elem_id="microphone", **microphone)
+            with gr.Tab(_translated("live"), elem_id="live-tab"):
+                self.live = gr.Audio(label=_translated("live"), elem_id="live", streaming=True, **microphone)
+                gr.HTML(_translated("live_note"))
+        uploads.no_links(self.microphone)
+        uploads.no_links(self.live)
         # Not gr.Audio, which turns away what the browser has no audio type for: .mp4, .amr, or no ending at all.
-        self.file = _no_links(gr.File(label=wording.UPLOAD, elem_id="upload", height=160))
-        gr.HTML(wording.note(wording.LIMITS_NOTE))
-        gr.HTML(wording.subheading(wording.EXAMPLES), elem_classes="lid-small")
+        self.files = uploads.no_links(
+            gr.File(label=_translated("upload"), elem_id="upload", height=160, file_count="multiple")
+        )
+        gr.HTML(_translated("limits_note"))
+        gr.HTML(_translated("examples"), elem_classes="lid-small")
         with gr.Row(elem_classes="lid-examples"):
-            self.examples = [(gr.Button(name, size="sm", min_width=80), file) for name, file in EXAMPLE_FILES.items()]
-        gr.HTML(wording.note(wording.EXAMPLES_NOTE))
+            self.examples = [
+                (gr.Button(_translated(f"example_{Path(file).stem}"), size="sm", min_width=80), file)
+                for file in EXAMPLE_FILES
+            ]
+        gr.HTML(_translated("examples_note"))
 
     def _wire(self) -> None:
         shown = [self.answer, self.bars, self.bars_note, self.when, self.timeline, self.evidence, self.what, self.mel]
         shown += [self.where, self.opening]
-        options = {"api_visibility": "private", "concurrency_id": "model", "show_progress_on": self.answer}
+        inputs = [self.microphone, self.files, self.buffer]
+        private = {"api_visibility": "private", "js": WITH_LANGUAGE}
+        options = {**private, "concurrency_id": "model", "show_progress_on": self.answer}
         answered = [
-            self.microphone.stop_recording(self._on_recording, self.microphone, [*shown, self.file], **options),
-            self.file.upload(self._on_upload, self.file, [*shown, self.microphone], **options),
+            self.microphone.stop_recording(
+                self._on_recording, [self.microphone, self.language], [*shown, self.files], **options
+            ),
+            self.files.upload(self._on_upload, [self.files, self.language], [*shown, self.microphone], **options),
+            self.live.stop_recording(
+                self._on_live_end, [self.buffer, self.language], [*shown, self.buffer, self.live], **options
+            ),
         ]
         for button, name in self.examples:
             on_click = _fixed(self._on_example, EXAMPLES / name)
-            answered.append(button.click(on_click, None, [*shown, self.file, self.microphone], **options))
-        drawing = {"api_visibility": "private", "concurrency_id": "model", "show_progress": "minimal"}
-        view = ([self.opening, self.layer, self.head], self.attention)
+            answered.append(button.click(on_click, self.language, [*shown, self.files, self.microphone], **options))
+        drawing = {**private, "concurrency_id": "model", "show_progress": "minimal"}
+        view = ([self.opening, self.layer, self.head, self.language], self.attention)
         for event in answered:
             event.then(None, js=SHOW_ANSWER)
             event.success(self._draw_attention, *view, **drawing)
         gr.on([self.layer.input, self.head.input], self._draw_attention, *view, trigger_mode="always_last", **drawing)
+        self.live.start_recording(
+            self._on_live_start, self.language, [*shown, *inputs], queue=False, show_progress="hidden", **private
+        )
+        self.live.stream(
+            self._on_live,
+            [self.live, self.buffer, self.language],
+            [self.answer, self.bars, self.bars_note, self.buffer],
+            stream_every=settings.LIVE_EVERY,
+            time_limit=settings.LIVE_TURN,
+            concurrency_id="live",
+            concurrency_limit=settings.LIVE_VISITORS,
+            show_progress="hidden",
+            **private,
+        )
         self.blocks.load(None, js=ANNOUNCE)
-        gr.on([self.microphone.clear, self.file.clear], self._blank, None, shown, queue=False, api_visibility="private")
+        gr.on([self.microphone.clear, self.files.clear], self._on_clear, self.language, shown, queue=False, **private)
 
-    def _add_api(self) -> None:
-        """The endpoint programs call. It has components of its own because Gradio checks a file's path through them."""
-        file = _no_links(gr.File(visible=False, label="file"))
-        result = gr.JSON(visible=False, label="prediction")
-        call = gr.Button(visible=False)
-        call.click(self.describe, file, result, api_name="identify", concurrency_id="model")
+    def _on_recording(self, path: str | None, language: str | None) -> Iterator[dict]:
+        for update in self._show(path, texts.choose(language)):
+            yield {**update, self.files: None}
 
-    def describe(self, file: str | None) -> dict:
-        """Tell Uzbek, Russian and English apart in one audio file.
+    def _on_upload(self, paths: list[str] | None, language: str | None) -> Iterator[dict]:
+        words = texts.choose(language)
+        if paths and len(paths) > 1:
+            updates = self._show_several(paths, words)
+        else:
+            path = paths[0] if paths else None
+            updates = self._show(path, words, wording.player_of(path) if path else "")
+        for update in updates:
+            yield {**update, self.microphone: None}
 
-        Returns language ("uz", "ru", "en", or null without speech), calibrated probabilities, duration_seconds,
-        speech_seconds and a timeline of {start, end, probabilities}: what `python -m lid --json` prints.
-        """
+    def _on_example(self, path: Path, language: str | None) -> Iterator[dict]:
+        for update in self._show(str(path), texts.choose(language), wording.player_of_example(path)):
+            yield {**update, self.files: None, self.microphone: None}
+
+    def _on_clear(self, language: str | None) -> dict:
+        return self._blank(texts.choose(language))
+
+    def _on_live_start(self, language: str | None) -> dict:
+        words = texts.choose(language)
+        cleared = {self.microphone: None, self.files: None, self.buffer: Buffer(language=language or "")}
+        return {**self._blank(words), self.answer: wording.listening(words), **cleared}
+
+    def _on_live(self, path: str | None, buffer: Buffer | None, language: str | None) -> dict:
+        """One chunk of the microphone. While the model is at work for someone else, the last answer stays."""
+        buffer = buffer or Buffer()
+        buffer.language = language or buffer.language
+        words = texts.choose(buffer.language)
+        if path is not None:
+            buffer.add(_chunk(path))
+        if not buffer.due(time.monotonic()) or not self._live_turn.acquire(blocking=False):
+            return {self.buffer: buffer}
         try:
-            if file is None:
-                raise InputError(wording.NO_FILE, "missing")
-            return self._identify(audio.decode(file)).to_dict()
-        except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            buffer.answered = time.monotonic()
+            prediction = self._identify(buffer.waveform)
+        finally:
+            self._live_turn.release()
+        if prediction.language is None:
+            return {self.answer: wording.listening(words), self.buffer: buffer}
+        return {
+            self.answer: wording.answer(prediction, texts=words),
+            **self._bars(prediction, words),
+            self.buffer: buffer,
+        }
 
-    def _on_recording(self, path: str | None) -> dict:
-        return {**self._show(path), self.file: None}
+    def _on_live_end(self, buffer: Buffer | None, language: str | None) -> Iterator[dict]:
+        words = texts.choose(language)
+        done = {self.buffer: None, self.live: None}
+        if buffer is None or not len(buffer.samples):
+            yield {**self._blank(words), **done}
+            return
+        waveform = buffer.waveform
+        began = time.perf_counter()
+        for step in self._listen(waveform):
+            if isinstance(step, Prediction):
+                heard = of_waveform(waveform, step, self.window_seconds)
+                yield {**self._shown(heard, words, time.perf_counter() - began), **done}
 
-    def _on_upload(self, path: str | None) -> dict:
-        return {**self._show(path, wording.player_of(path) if path else ""), self.microphone: None}
-
-    def _on_example(self, path: Path) -> dict:
-        return {**self._show(str(path), wording.player_of_example(path)), self.file: None, self.microphone: None}
-
-    def _show(self, path: str | None, player: str = "") -> dict:
+    def _show(self, path: str | None, words: Texts, player: str = "") -> Iterator[dict]:
+        """Updates of the page: how far it is, then the answer and its pictures."""
         if path is None:
-            return self._blank()
+            yield self._blank(words)
+            return
+        began = time.perf_counter()
+        moved = began
         try:
-            heard = hear(path, self._identify, self.window_seconds)
+            for step in hear(path, self._listen, self.window_seconds, self.limits):
+                if isinstance(step, Heard):
+                    yield self._shown(step, words, time.perf_counter() - began, player)
+                elif time.perf_counter() - moved > PROGRESS_EVERY and step < 1:
+                    moved = time.perf_counter()
+                    yield {self.answer: wording.working(step, words)}
         except InputError as error:
-            return {**self._blank(), self.answer: wording.problem(str(error))}
-        card = wording.answer(heard.prediction, heard.damaged, player)
-        return {**self._blank(), **self._pictures(heard), self.answer: card}
+            yield {**self._blank(words), self.answer: wording.problem(error, words, self.limits)}
 
-    def _blank(self) -> dict:
+    def _show_several(self, paths: list[str], words: Texts) -> Iterator[dict]:
+        """A table that fills up row by row."""
+        try:
+            budget = Budget(paths, self.limits)
+        except InputError as error:
+            yield {**self._blank(words), self.answer: wording.problem(error, words, self.limits)}
+            return
+        rows = [table.Row(Path(path).name) for path in paths]
+        yield {**self._blank(words), self.answer: table.as_html(rows, words)}
+        for index, path in enumerate(paths):
+            try:
+                waveform = budget.spend(audio.decode(path, budget.limits()))
+                rows[index] = replace(rows[index], prediction=self._identify(waveform))
+            except InputError as error:
+                sentence = wording.explained(budget.explained(error), words, self.limits)
+                rows[index] = replace(rows[index], error=sentence)
+            yield {self.answer: table.as_html(rows, words)}
+
+    def _blank(self, words: Texts) -> dict:
         hidden = [self.bars, self.bars_note, self.when, self.what, self.where]
         return {
-            self.answer: wording.waiting(),
+            self.answer: wording.waiting(words),
             **{component: gr.update(visible=False) for component in hidden},
             **{picture: None for picture in (self.timeline, self.evidence, self.mel)},
             self.opening: None,
         }
 
-    def _pictures(self, heard: Heard) -> dict:
-        prediction = heard.prediction
-        pictures = {self.what: gr.update(visible=True), self.mel: plots.mel(heard.mel, prediction.duration_seconds)}
+    def _shown(self, heard: Heard, words: Texts, took: float, player: str = "") -> dict:
+        model = self.model or words.embedded
+        aside = words.took.format(took=wording.seconds(took, words), hardware=self.hardware, model=model)
+        card = wording.answer(heard.prediction, heard.damaged, words, player, aside)
+        return {**self._blank(words), **self._pictures(heard, words), self.answer: card}
+
+    def _pictures(self, heard: Heard, words: Texts) -> dict:
+        prediction, labels = heard.prediction, words.labels
+        mel = plots.mel(heard.mel, prediction.duration_seconds, labels)
+        pictures = {self.what: gr.update(visible=True), self.mel: mel}
         if prediction.language is None:
             return pictures
         return pictures | {
-            self.bars: gr.update(value=plots.bars(prediction), visible=True),
-            self.bars_note: gr.update(visible=True),
+            **self._bars(prediction, words),
             self.when: gr.update(visible=True),
-            self.timeline: plots.timeline(prediction),
-            self.evidence: plots.evidence(prediction),
+            self.timeline: plots.timeline(prediction, labels),
+            self.evidence: plots.evidence(prediction, labels),
             self.where: gr.update(visible=True),
             self.opening: heard.opening,
         }
 
-    def _draw_attention(self, opening: Opening | None, layer: int, head: int):
+    def _bars(self, prediction: Prediction, words: Texts) -> dict:
+        """No bars for what is none of the three: they tell only how it would be shared out if it were."""
+        named = prediction.known is not False
+        chart = {"value": plots.bars(prediction, words.labels)} if named else {}
+        return {self.bars: gr.update(visible=named, **chart), self.bars_note: gr.update(visible=named)}
+
+    def _draw_attention(self, opening: Opening | None, layer: int, head: int, language: str | None):
         """`head` 0 is the average of all."""
         if opening is None:
             return None
         weights, start = self._attention(opening.waveform, layer - 1)
         chosen = weights[head - 1] if head else weights.mean(axis=0)
-        return plots.attention(chosen, opening.start + start)
+        return plots.attention(chosen, opening.start + start, texts.choose(language).labels)
+
+
+def _translated(key: str) -> str:
+    """A mark that the browser replaces by the sentence in its language. As a string, which every component takes."""
+    return str(I18nData(key))
 
 
 def _plot(name: str) -> gr.Plot:
@@ -210,25 +358,31 @@ def _plot(name: str) -> gr.Plot:
 
 def _picture(name: str) -> gr.Plot:
     with gr.Column(elem_classes="lid-picture"):
-        gr.HTML(wording.subheading(*wording.PICTURES[name]))
+        gr.HTML(_translated(f"picture_{name}"))
         return _plot(name)
 
 
 def _fixed(function: Callable, argument) -> Callable:
-    return lambda: function(argument)
+    """A generator function with its first argument given; Gradio looks at the function to see that it is one."""
+
+    def call(language: str | None) -> Iterator:
+        yield from function(argument, language)
+
+    return call
 
 
-def _no_links(component: gr.components.Component) -> gr.components.Component:
-    """Take uploads only. Gradio would also fetch any address a caller sends in place of a file."""
-    move = component.async_move_resource_to_block_cache
+def _chunk(path: str) -> np.ndarray:
+    """What the microphone sent in a second or so; nothing when it cannot be read."""
+    try:
+        return audio.decode(path, Limits(min_seconds=0.0))
+    except InputError:
+        return np.zeros(0, np.float32)
 
-    async def refuse_or_move(path):
-        if path is not None and is_http_url_like(str(path)):
-            raise gr.Error(wording.NO_LINKS, print_exception=False)
-        return await move(path)
 
-    component.async_move_resource_to_block_cache = refuse_or_move
-    return component
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU × {os.cpu_count()}"
 
 
 def _theme() -> gr.themes.Base:

@@ -1,14 +1,16 @@
 """One recording, from the file to what the page draws. Everything kept is small, however long the recording."""
 
 import os
-from collections.abc import Callable
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from lid import audio
-from lid.audio import SAMPLE_RATE
+from lid.audio import SAMPLE_RATE, Limits
 from lid.features import HOP, log_mel
 from lid.identify import Prediction
 from lid.plots import MAX_COLUMNS, pool
@@ -40,17 +42,64 @@ class Heard:
     damaged: bool
 
 
-def hear(path: str | os.PathLike, identify: Callable[[np.ndarray], Prediction], window_seconds: float) -> Heard:
-    """Decode a file, identify it, and keep what the pictures need. Raises InputError for a file that cannot be used."""
-    recording = audio.read(path)
-    prediction = identify(recording.waveform)
+def steps(identify: Callable) -> Callable[[np.ndarray], Iterator[float | Prediction]]:
+    """Turn `identify(waveform, progress)` into a generator: the share done after each window, then the Prediction.
+
+    A generator, because that is what can run on a GPU lent to one function. Closing it ends the work after the window
+    it is at.
+    """
+
+    def run(waveform: np.ndarray) -> Iterator[float | Prediction]:
+        news: queue.SimpleQueue = queue.SimpleQueue()
+        left = threading.Event()
+
+        def progress(share: float) -> None:
+            if left.is_set():
+                raise _Left
+            news.put(share)
+
+        def work() -> None:
+            try:
+                news.put(identify(waveform, progress))
+            except Exception as error:
+                news.put(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            while not isinstance(item := news.get(), Prediction):
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+            yield item
+        finally:
+            left.set()
+
+    return run
+
+
+class _Left(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def hear(
+    path: str | os.PathLike, listen: Callable[[np.ndarray], Iterator], window_seconds: float, limits: Limits
+) -> Iterator[float | Heard]:
+    """Decode a file, identify it, and keep what the pictures need: the share done now and then, last of all the Heard.
+
+    `listen` comes from `steps`. Raises InputError for a file that cannot be used.
+    """
+    recording = audio.read(path, limits)
     cut_short = recording.declared_seconds and recording.seconds < (1 - DAMAGE) * recording.declared_seconds
-    return Heard(
-        prediction,
-        overview_mel(recording.waveform),
-        _opening(recording.waveform, prediction, window_seconds),
-        bool(recording.damaged or cut_short),
-    )
+    for step in listen(recording.waveform):
+        if isinstance(step, Prediction):
+            yield of_waveform(recording.waveform, step, window_seconds, bool(recording.damaged or cut_short))
+        else:
+            yield step
+
+
+def of_waveform(waveform: np.ndarray, prediction: Prediction, window_seconds: float, damaged: bool = False) -> Heard:
+    """What the pictures need of a waveform (samples,) at 16 kHz and its prediction."""
+    return Heard(prediction, overview_mel(waveform), _opening(waveform, prediction, window_seconds), damaged)
 
 
 def overview_mel(waveform: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Every sentence the page shows, and the answer as HTML. Translate here; nothing else on the page speaks."""
+"""What the page says, as HTML. The sentences are in `texts`; here they are chosen and filled in."""
 
 import base64
 import mimetypes
@@ -6,65 +6,24 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from lid.audio import DEFAULT_LIMITS, FORMATS_IN_WORDS
+from lid.audio import FORMATS_IN_WORDS, Limits
+from lid.errors import InputError
 from lid.identify import Prediction
-from lid.languages import CODES, NAMES
+from lid.languages import CODES
 from lid.plots import COLOURS, percent
+from lid.ui.settings import LIVE_SECONDS, MAX_FILES
+from lid.ui.texts import ENGLISH, Texts
 
-TITLE = "Uzbek, Russian or English?"
-INTRODUCTION = (
-    "Record a sentence or drop a recording, and see which of the three languages is spoken and how sure that is."
-)
-RECORD = "Record a sentence"
-UPLOAD = "Or drop a recording"
-EXAMPLES = "Or try an example"
-EXAMPLES_NOTE = "Spoken by a synthesiser, so less clear than a person."
-LIMITS_NOTE = (
-    f"{FORMATS_IN_WORDS}, up to {DEFAULT_LIMITS.max_seconds / 60:.0f} minutes. "
-    "Recordings are processed on this server and deleted within the hour."
-)
-WAITING = "The answer appears here"
-WAITING_NOTE = "A few seconds of speech are enough."
-NO_LINKS = "Links are not opened. Send the recording itself."
-NO_FILE = "No recording was sent. Send one audio file."
-
-CERTAINTIES = (  # calibrated probability of the answer, at least -> what to make of it
-    (0.95, "Little room for doubt."),
-    (0.8, "Fairly sure."),
-    (0.6, "It leans this way. A longer sentence would settle it."),
-    (0.0, "Too close to call. Record a longer sentence, with less noise around it."),
-)
+# Calibrated probability under which the page does not name a language. At 0.7 three answers in ten would be wrong,
+# which is the most one can call an answer; it is also where a clip half in one language and half in another ends up.
+SURE = 0.7
 SHORT_SPEECH = 1.0  # seconds of speech under which the page asks for more
 PART_SHARE = 0.9  # a second of speech counts for a language from this probability on ...
 PART_SECONDS = 3.0  # ... and a language counts from this many seconds on, or a tenth of the speech if that is more
 
-BARS_NOTE = "Of a hundred recordings that get 90 % for a language, about ninety are in it."
-PICTURES = {  # name -> heading, how to read the picture
-    "timeline": (
-        "When was which language heard?",
-        "Each column is about a second of speech, shared out between the languages; blank stretches are silence.",
-    ),
-    "evidence": (
-        "What did each moment add?",
-        "A line above zero speaks for its language, below zero against it. Their averages make the answer.",
-    ),
-    "mel": (
-        "What did the model hear?",
-        "The mel spectrogram it is given: time runs to the right, pitch upwards, and bright means loud.",
-    ),
-    "attention": (
-        "Where did the encoder look?",
-        "Each row is a moment of the first stretch of speech; its bright columns are the moments it drew on. "
-        "A bright diagonal is a layer that looks at its surroundings.",
-    ),
-}
-LAYER = "Encoder layer"
-HEAD = "Attention head"
-ALL_HEADS = "Average of all heads"
 
-
-def header() -> str:
-    return f"<header class='lid-header'><h1>{TITLE}</h1><p>{INTRODUCTION}</p></header>"
+def header(texts: Texts) -> str:
+    return f"<header class='lid-header'><h1>{texts.title}</h1><p>{texts.introduction}</p></header>"
 
 
 def subheading(text: str, note: str = "") -> str:
@@ -76,37 +35,105 @@ def note(text: str) -> str:
     return f"<p class='lid-fine'>{escape(text)}</p>"
 
 
-def waiting() -> str:
-    return _card("waiting", WAITING, "", [WAITING_NOTE])
+def limits_note(texts: Texts, limits: Limits) -> str:
+    return note(texts.limits_note.format(formats=_formats(texts), minutes=_minutes(texts, limits)))
 
 
-def problem(sentence: str) -> str:
-    """`sentence` is an InputError's: it says what is wrong and what to do."""
-    return _card("problem", "That did not work", "", [sentence])
+def live_note(texts: Texts) -> str:
+    return note(texts.live_note.format(seconds=LIVE_SECONDS))
 
 
-def answer(prediction: Prediction, damaged: bool, player: str = "") -> str:
-    """The answer first, in large type; then what to make of it. `damaged`: part of the file could not be read."""
-    notes = []
-    if damaged:
-        notes.append(f"Part of this file could not be read; this is about the {seconds(prediction)} that could.")
+def waiting(texts: Texts) -> str:
+    return _card("waiting", texts.waiting, "", [texts.waiting_note])
+
+
+def listening(texts: Texts) -> str:
+    return _card("listening", texts.listening, "", [texts.listening_note])
+
+
+def working(share: float, texts: Texts) -> str:
+    """How far a long recording is."""
+    said = escape(texts.progress.format(share=f"{100 * share:.0f}"))
+    return (
+        f"<section class='lid-card lid-working' data-kind='working'><p class='lid-headline'><span>{said}</span></p>"
+        f"<progress max='1' value='{share:.3f}' aria-label='{said}'></progress></section>"
+    )
+
+
+def problem(error: InputError, texts: Texts, limits: Limits) -> str:
+    """The error's sentence says what is wrong and what to do; other languages have one for each reason."""
+    return _card("problem", texts.failed, "", [explained(error, texts, limits)])
+
+
+def explained(error: InputError, texts: Texts, limits: Limits) -> str:
+    if error.reason == "too_many" and texts is not ENGLISH:
+        return texts.too_many_files.format(count=f"> {MAX_FILES}", limit=MAX_FILES)
+    if error.reason == "too_long_together":
+        return texts.too_long_together.format(minutes=limits.max_seconds / 60)
+    if error.reason not in texts.problems:
+        return str(error)
+    return texts.problems[error.reason].format(
+        formats=_formats(texts),
+        minutes=_minutes(texts, limits),
+        megabytes=f"{limits.max_bytes / 1e6:.0f}",
+        min_rate=limits.min_rate,
+        max_rate=limits.max_rate,
+    )
+
+
+def answer(
+    prediction: Prediction, damaged: bool = False, texts: Texts = ENGLISH, player: str = "", took: str = ""
+) -> str:
+    """The answer first, in large type; then what to make of it. `damaged`: part of the file could not be read.
+
+    `took` says how long the answer took and on what; a player lets the visitor hear what was heard.
+    """
+    duration, speech = seconds(prediction.duration_seconds, texts), seconds(prediction.speech_seconds, texts)
+    notes = [texts.damaged.format(duration=duration)] if damaged else []
+    kind, headline, share, lead = _verdict(prediction, texts)
     if prediction.language is None:
-        lead = (
-            f"Nothing in these {seconds(prediction)} sounds like a voice. Check the microphone, come closer to it and "
-            "speak for a second or more."
-        )
-        return _card("silence", "No speech heard", "", [lead, *notes], player)
+        return _card(kind, headline, share, [lead, *notes], player)
+    if prediction.speech_seconds < SHORT_SPEECH:
+        notes.insert(0, texts.short_speech.format(speech=speech))
+    heard = texts.spoken.format(speech=speech, duration=duration)
+    asides = [f"{heard} · {took}" if took else heard]
+    copy = (
+        f"<button type='button' class='lid-copy' data-copy='{escape(numbers(prediction, texts))}' "
+        f"data-copied='{escape(texts.copied)}'>{escape(texts.copy)}</button>"
+    )
+    return _card(kind, headline, share, [lead, *notes], player, asides, copy)
+
+
+def verdict(prediction: Prediction, texts: Texts = ENGLISH) -> tuple[str, str]:
+    """The headline, and the percentage beside it; that is empty where no single language is named."""
+    return _verdict(prediction, texts)[1:3]
+
+
+def _verdict(prediction: Prediction, texts: Texts) -> tuple[str, str, str, str]:
+    """Kind of card, headline, percentage, and what to make of it."""
+    if prediction.language is None:
+        sentence = texts.silence_note.format(duration=seconds(prediction.duration_seconds, texts))
+        return "silence", texts.silence, "", sentence
+    if prediction.known is False:
+        return "unknown", texts.unknown, "", texts.unknown_note
     first, second = sorted(CODES, key=prediction.probabilities.get, reverse=True)[:2]
     share = prediction.probabilities[first]
-    lead = next(words for least, words in CERTAINTIES if share >= least)
     if len(parts := languages_heard(prediction)) > 1:
-        lead = f"More than one language is heard: {', '.join(NAMES[code] for code in parts)}. See when below."
-    elif share < CERTAINTIES[0][0]:
-        lead += f" Next comes {NAMES[second]} with {percent(prediction.probabilities[second])}."
-    if prediction.speech_seconds < SHORT_SPEECH:
-        notes.insert(0, f"There are only {prediction.speech_seconds:.1f} s of speech: more would make it surer.")
-    heard = f"{prediction.speech_seconds:.1f} s of speech in {seconds(prediction)}"
-    return _card(prediction.language, NAMES[first], percent(share), [lead, *notes], player, heard)
+        names = [texts.names[parts[0]], *(texts.names[code].lower() for code in parts[1:])]
+        names = [texts.names[code] for code in parts] if texts is ENGLISH else names
+        return "several", texts.joined.join(names), "", texts.several
+    facts = {
+        "first": _inside(texts, first),
+        "first_share": percent(share),
+        "second": _inside(texts, second),
+        "second_share": percent(prediction.probabilities[second]),
+    }
+    if share < SURE:
+        return "unsure", texts.unsure, "", texts.unsure_note.format(**facts)
+    lead = next(words for least, words in texts.certainties if share >= least)
+    if share < texts.certainties[0][0]:
+        lead += " " + texts.next_comes.format(**facts)
+    return first, texts.names[first], percent(share), lead
 
 
 def languages_heard(prediction: Prediction) -> list[str]:
@@ -119,8 +146,25 @@ def languages_heard(prediction: Prediction) -> list[str]:
     return [code for code, length in lasted.items() if length >= max(PART_SECONDS, prediction.speech_seconds / 10)]
 
 
-def seconds(prediction: Prediction) -> str:
-    return f"{prediction.duration_seconds:.1f} s"
+def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
+    """The result in one line, for a message to someone else."""
+    headline, share = verdict(prediction, texts)
+    shares = ", ".join(
+        f"{texts.names[code]} {_number(100 * prediction.probabilities[code], texts)} %" for code in CODES
+    )
+    heard = texts.spoken.format(
+        speech=seconds(prediction.speech_seconds, texts), duration=seconds(prediction.duration_seconds, texts)
+    )
+    return f"{headline} {share}".strip() + f" ({shares}; {heard})"
+
+
+def seconds(value: float, texts: Texts = ENGLISH) -> str:
+    return texts.seconds.format(number=_number(value, texts))
+
+
+def counted(forms: tuple[str, ...], count: int, texts: Texts) -> str:
+    """The form of a noun that goes with a count."""
+    return forms[texts.plural(count)].format(count=count)
 
 
 def player_of(path: str) -> str:
@@ -138,14 +182,40 @@ def _player(source: str) -> str:
     return f"<audio controls preload='metadata' src='{escape(source)}' onerror='this.remove()'></audio>"
 
 
-def _card(kind: str, headline: str, figure: str, notes: list[str], player: str = "", aside: str = "") -> str:
+def _inside(texts: Texts, code: str) -> str:
+    """A language's name inside a sentence: English alone keeps its capital there."""
+    return texts.names[code] if texts is ENGLISH else texts.names[code].lower()
+
+
+def _formats(texts: Texts) -> str:
+    return FORMATS_IN_WORDS.replace(f" {ENGLISH.either} ", f" {texts.either} ")
+
+
+def _minutes(texts: Texts, limits: Limits) -> str:
+    return counted(texts.minutes, max(1, int(limits.max_seconds / 60)), texts)
+
+
+def _number(value: float, texts: Texts) -> str:
+    return f"{value:.1f}".replace(".", ",") if texts.decimal_comma else f"{value:.1f}"
+
+
+def _card(
+    kind: str,
+    headline: str,
+    figure: str,
+    notes: list[str],
+    player: str = "",
+    asides: list[str] | tuple = (),
+    action: str = "",
+) -> str:
     colour = f" style='--tone:{COLOURS[kind]}'" if kind in COLOURS else ""
     share = f"<span class='lid-share'>{escape(figure)}</span>" if figure else ""
     paragraphs = "".join(
         f"<p class='{'lid-lead' if not i else 'lid-note'}'>{escape(n)}</p>" for i, n in enumerate(notes)
     )
-    aside = f"<p class='lid-fine'>{escape(aside)}</p>" if aside else ""
+    small = "".join(f"<p class='lid-fine'>{escape(aside)}</p>" for aside in asides)
+    top = f"<p class='lid-headline'><span>{escape(headline)}</span> {share}</p>"
     return (
         f"<section class='lid-card lid-{kind}' data-kind='{kind}'{colour}>"
-        f"<p class='lid-headline'><span>{escape(headline)}</span> {share}</p>{paragraphs}{aside}{player}</section>"
+        f"{top}{paragraphs}{small}{player}{action}</section>"
     )

@@ -55,7 +55,8 @@ def open_page(browser, app_url) -> Iterator:
     contexts, troubles = [], []
 
     def open_page(**options):
-        context = browser.new_context(permissions=["microphone"], **options)
+        options = {"locale": "en-GB", **options}
+        context = browser.new_context(permissions=["microphone", "clipboard-read", "clipboard-write"], **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(WAIT)

@@ -1,21 +1,31 @@
 """What a visitor does: record, drop a file, click an example; and what they then read."""
 
+import csv
+import io
+from pathlib import Path
+
 import pytest
 
 from lid import InputError, audio
-from lid.languages import NAMES
+from lid.ui import texts, wording
+from lid.ui.texts import ENGLISH
 
 pytestmark = pytest.mark.browser
 
 
+DONE = "#answer [data-kind]:not([data-kind=waiting]):not([data-kind=working]):not([data-kind=listening])"
+EXAMPLES = {"uz": "uzbek.mp3", "ru": "russian.ogg", "en": "english.m4a"}
+
+
 def answer(page) -> str:
     """The text of the answer, once there is one."""
-    card = page.locator("#answer [data-kind]:not([data-kind=waiting])")
+    card = page.locator(DONE)
     card.wait_for()
     return card.inner_text()
 
 
 def upload(page, clip) -> str:
+    """Drop a file, or a list of them."""
     page.locator("#upload input[type=file]").set_input_files(clip)
     return answer(page)
 
@@ -25,7 +35,7 @@ def test_microphone(open_page):
     page.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_timeout(3000)
     page.locator("#microphone .stop-button").click()
-    assert any(name in answer(page) for name in NAMES.values())
+    assert any(name in answer(page) for name in (*ENGLISH.names.values(), ENGLISH.unsure))
     page.locator("#attention .heatmaplayer image").wait_for()
 
 
@@ -33,7 +43,7 @@ def test_microphone(open_page):
 def test_upload_says_what_the_model_says(open_page, clips, identifier, name):
     said = upload(open_page(), clips[name])
     prediction = identifier.identify(audio.decode(clips[name]))
-    assert said.startswith(NAMES[prediction.language])
+    assert said.startswith(wording.verdict(prediction)[0])
     assert ("could not be read" in said) == (name == "truncated")
 
 
@@ -69,7 +79,7 @@ def test_pictures_have_axes_and_attention_can_be_chosen(open_page):
         assert not up or page.locator(f"#{picture} .ytitle").text_content() == up
     image = page.locator("#attention .heatmaplayer image")
     before = image.get_attribute("href")
-    page.get_by_label("Attention head").click()
+    page.get_by_label("Attention head", exact=False).click()
     page.get_by_role("option", name="3", exact=True).click()
     page.wait_for_function(
         "before => document.querySelector('#attention .heatmaplayer image').getAttribute('href') !== before", arg=before
@@ -104,3 +114,98 @@ def test_phone_width(open_page, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     brightness = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0]")
     assert (brightness > 128) == (scheme == "light")
+
+
+def test_live_answers_while_one_talks_and_once_more_at_the_end(open_page):
+    page = open_page()
+    page.get_by_role("tab", name="Live").click()
+    page.locator("#live").get_by_role("button", name="Record", exact=True).click()
+    answer(page)
+    assert not page.locator("#mel").is_visible()  # pictures come at the end
+    page.locator("#live .stop-button").click()
+    page.locator("#mel .heatmaplayer image").wait_for()
+    answer(page)
+
+
+def test_several_files_make_a_table_and_a_csv(open_page, clips):
+    page = open_page()
+    said = upload(page, [clips["speech"], clips["text"], clips["silence"]])
+    assert said.startswith("3 recordings")
+    rows = page.locator("#answer tbody tr").all_inner_texts()
+    assert [row.split("\t")[0] for row in rows] == [clips[name].name for name in ("speech", "text", "silence")]
+    assert "Uzbek" in rows[0]
+    assert "not audio" in rows[1]
+    assert "No speech heard" in rows[2]
+    assert not page.locator("#mel").is_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as CSV").click()
+    assert download.value.suggested_filename == "languages.csv"
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert [row["language"] for row in csv.DictReader(io.StringIO(text))] == ["uz", "", ""]
+
+
+def test_the_numbers_can_be_copied(open_page, clips, identifier):
+    page = open_page()
+    upload(page, clips["speech"])
+    page.get_by_role("button", name="Copy the numbers").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == wording.numbers(identifier.identify(audio.decode(clips["speech"])))
+
+
+def test_a_click_in_a_picture_plays_from_there_and_the_line_goes_along(open_page):
+    page = open_page()
+    page.get_by_role("button", name="Russian", exact=True).click()
+    answer(page)
+    page.locator("#mel .heatmaplayer image").wait_for()
+    page.wait_for_function("document.querySelector('#answer audio').readyState >= 1")
+    page.locator("#timeline .js-plotly-plot").click()  # in the middle
+    page.wait_for_function("document.querySelector('#answer audio').currentTime > 0.5")
+    for picture in ("timeline", "evidence", "mel"):
+        page.locator(f"#{picture} .lid-playhead").wait_for()
+
+
+@pytest.mark.parametrize("locale", ["uz-UZ", "ru-RU", "en-US", "de-DE"])
+def test_the_page_speaks_the_browsers_language(open_page, clips, identifier, locale):
+    page = open_page(locale=locale)
+    words = texts.choose(locale)
+    page.get_by_role("heading", level=1, name=words.title).wait_for()
+    page.get_by_role("tab", name=words.live).wait_for()
+    page.get_by_text(words.upload, exact=True).wait_for()
+    for name in words.example_names.values():
+        page.get_by_role("button", name=name, exact=True).wait_for()
+    said = upload(page, clips["speech"])
+    assert said.startswith(wording.verdict(identifier.identify(audio.decode(clips["speech"])), words)[0])
+    assert page.locator("#timeline .xtitle").text_content() == words.labels.time
+    page.get_by_role("heading", name=words.pictures["timeline"][0]).wait_for()
+    assert "__i18n__" not in page.content()
+
+
+@pytest.mark.parametrize("locale", ["uz-UZ", "ru-RU"])
+def test_errors_are_in_the_browsers_language(open_page, clips, locale):
+    said = upload(open_page(locale=locale), clips["empty"])
+    assert texts.choose(locale).problems["empty"] in said
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["waiting", "answer", "files", "problem"])
+def test_axe_finds_nothing_serious(open_page, clips, scheme, state):
+    page = open_page(color_scheme=scheme)
+    if state == "answer":
+        page.get_by_role("button", name="Uzbek", exact=True).click()
+        answer(page)
+        page.locator("#attention .heatmaplayer image").wait_for()
+    elif state != "waiting":
+        upload(page, clips["text"] if state == "problem" else [clips["speech"], clips["silence"]])
+    page.add_script_tag(path=Path(__file__).parent / "axe" / "axe.min.js")
+    found = page.evaluate("axe.run()")["violations"]
+    serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    assert not serious, [(rule["id"], [node["html"][:300] for node in rule["nodes"]]) for rule in serious]
+
+
+def test_nothing_above_the_answer_moves_when_it_comes(open_page):
+    page = open_page(viewport={"width": 1180, "height": 900})
+    before = page.locator("#upload").bounding_box()
+    page.get_by_role("button", name="English", exact=True).click()
+    answer(page)
+    assert page.locator("#upload").bounding_box() == before

@@ -1,9 +1,13 @@
 """What the page keeps of a recording: the overview spectrogram, the opening, and whether the file was damaged."""
 
-import numpy as np
-import torch
+import threading
 
-from lid import audio
+import numpy as np
+import pytest
+import torch
+from predictions import make_prediction
+
+from lid import InputError, audio
 from lid.features import log_mel
 from lid.plots import MAX_COLUMNS
 from lid.ui import recording
@@ -28,16 +32,59 @@ def test_shortest_clips_are_drawn():
     assert recording.overview_mel(np.zeros(100, np.float32)).shape[0] == 80
 
 
+def heard(path, identifier) -> recording.Heard:
+    return list(recording.hear(path, recording.steps(identifier.identify), 10.0, audio.DEFAULT_LIMITS))[-1]
+
+
 def test_heard_keeps_the_opening_and_tells_of_damage(clips, identifier):
     for name, damaged in (("speech", False), ("truncated", True)):
-        heard = recording.hear(clips[name], identifier.identify, 10.0)
-        assert heard.damaged == damaged
-        assert len(heard.opening.waveform) <= 12 * audio.SAMPLE_RATE
-        assert heard.opening.start <= heard.prediction.frame_starts[0]
-        weights, start = identifier.attention(heard.opening.waveform)
+        result = heard(clips[name], identifier)
+        assert result.damaged == damaged
+        assert len(result.opening.waveform) <= 12 * audio.SAMPLE_RATE
+        assert result.opening.start <= result.prediction.frame_starts[0]
+        weights, start = identifier.attention(result.opening.waveform)
         assert weights.shape[1] > 0
-        assert abs(heard.opening.start + start - heard.prediction.frame_starts[0]) < 0.5
+        assert abs(result.opening.start + start - result.prediction.frame_starts[0]) < 0.5
 
 
 def test_silence_has_no_opening(clips, identifier):
-    assert recording.hear(clips["silence"], identifier.identify, 10.0).opening is None
+    assert heard(clips["silence"], identifier).opening is None
+
+
+def test_steps_tell_each_share_and_then_the_prediction():
+    prediction = make_prediction([0.9, 0.1, 0.0])
+
+    def identify(waveform, progress):
+        progress(0.5)
+        progress(1.0)
+        return prediction
+
+    assert list(recording.steps(identify)(np.zeros(1))) == [0.5, 1.0, prediction]
+
+
+def test_steps_hand_on_errors():
+    def identify(waveform, progress):
+        raise InputError("No.", "odd")
+
+    with pytest.raises(InputError, match="No"):
+        list(recording.steps(identify)(np.zeros(1)))
+
+
+def test_steps_stop_when_nobody_waits():
+    stopped = threading.Event()
+    seen = threading.Event()
+
+    def identify(waveform, progress):
+        try:
+            progress(0.1)
+            seen.wait(60)
+            progress(0.2)
+        except Exception:
+            stopped.set()
+            raise
+
+    steps = recording.steps(identify)(np.zeros(1))
+    assert next(steps) == 0.1
+    steps.close()
+    seen.set()
+    assert stopped.wait(60)

@@ -1,23 +1,19 @@
 """What the answer says, from predictions made to order."""
 
-import numpy as np
+import html
+import re
+
 import pytest
+from predictions import make_prediction
 
-from lid.identify import Prediction
+from lid import InputError
+from lid.audio import DEFAULT_LIMITS
 from lid.ui import wording
+from lid.ui.texts import ALL, ENGLISH, RUSSIAN, UZBEK
 
 
-def make_prediction(shares: list[float], seconds: str = "uuuuuu", speech_seconds: float | None = None) -> Prediction:
-    """`shares` of uz, ru, en for the clip; `seconds` names the language of each second: u, r, e, or . for unsure."""
-    clear = {"u": (0.98, 0.01, 0.01), "r": (0.01, 0.98, 0.01), "e": (0.01, 0.01, 0.98), ".": (0.4, 0.3, 0.3)}
-    timeline = [
-        {"start": i, "end": i + 1, "probabilities": dict(zip(("uz", "ru", "en"), clear[letter], strict=True))}
-        for i, letter in enumerate(seconds)
-    ]
-    language = max(zip(shares, ("uz", "ru", "en"), strict=True))[1] if seconds else None
-    spoken = len(seconds) if speech_seconds is None else speech_seconds
-    probabilities = dict(zip(("uz", "ru", "en"), shares, strict=True))
-    return Prediction(language, probabilities, 10.0, spoken, timeline, np.zeros((0, 3)), np.zeros(0))
+def kind(card: str) -> str:
+    return re.search("data-kind='(.*?)'", card)[1]
 
 
 @pytest.mark.parametrize(
@@ -25,19 +21,44 @@ def make_prediction(shares: list[float], seconds: str = "uuuuuu", speech_seconds
     [
         ([0.97, 0.02, 0.01], "Little room for doubt."),
         ([0.85, 0.1, 0.05], "Fairly sure. Next comes Russian with 10 %."),
-        ([0.4, 0.25, 0.35], "Too close to call."),
+        ([0.72, 0.2, 0.08], "It leans this way."),
     ],
 )
 def test_the_answer_leads_with_the_language_and_says_how_sure(shares, words):
-    html = wording.answer(make_prediction(shares), damaged=False)
-    assert html.index("Uzbek") < html.index(f"{100 * shares[0]:.0f} %") < html.index(words)
+    card = wording.answer(make_prediction(shares))
+    assert card.index("Uzbek") < card.index(f"{100 * shares[0]:.0f} %") < card.index(words)
+
+
+def test_a_close_call_names_no_language_but_says_between_which():
+    card = wording.answer(make_prediction([0.4, 0.25, 0.35], "...."))
+    assert kind(card) == "unsure"
+    assert "<span>Not sure</span>" in card
+    assert "It could be Uzbek (40 %) or English (35 %)." in card
+    assert wording.verdict(make_prediction([wording.SURE, 0.2, 0.1])) == ("Uzbek", "70 %")
+    assert wording.verdict(make_prediction([wording.SURE - 0.001, 0.2, 0.101])) == ("Not sure", "")
+
+
+def test_another_language_is_none_of_the_three_however_sure_among_them():
+    card = wording.answer(make_prediction([0.99, 0.005, 0.005], known=False, known_score=-4.0))
+    assert kind(card) == "unknown"
+    assert "None of the three" in card
+    assert "99 %" not in html.unescape(card.split("data-copy")[0])
+    assert kind(wording.answer(make_prediction([0.99, 0.005, 0.005], known=True, known_score=4.0))) == "uz"
+
+
+def test_no_speech_goes_before_none_of_the_three():
+    assert kind(wording.answer(make_prediction([1 / 3] * 3, "", known=False, known_score=-30.0))) == "silence"
 
 
 def test_a_recording_that_switches_is_told_apart_from_an_unsure_one():
     assert wording.languages_heard(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee")) == ["uz", "en"]
     assert wording.languages_heard(make_prediction([0.3, 0.1, 0.6], "uu...eeeee")) == ["en"]
-    html = wording.answer(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee"), damaged=False)
-    assert "More than one language is heard: Uzbek, English." in html
+    switching = make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee")
+    assert [wording.verdict(switching, words)[0] for words in (ENGLISH, RUSSIAN, UZBEK)] == [
+        "Uzbek and English",
+        "Узбекский и английский",
+        "Oʻzbekcha va inglizcha",
+    ]
 
 
 def test_no_speech_little_speech_and_damage_are_said():
@@ -45,10 +66,40 @@ def test_no_speech_little_speech_and_damage_are_said():
     assert "No speech heard" in silent
     assert "could not be read" in silent
     assert "%" not in silent
-    short = wording.answer(make_prediction([0.9, 0.05, 0.05], "u", speech_seconds=0.4), damaged=False)
+    short = wording.answer(make_prediction([0.9, 0.05, 0.05], "u", speech_seconds=0.4))
     assert "only 0.4 s of speech" in short
 
 
+@pytest.mark.parametrize("words", ALL.values(), ids=ALL)
+def test_every_card_is_filled_in_in_every_language(words):
+    error = InputError("This file is empty.", "empty")
+    cards = [
+        wording.answer(make_prediction([0.97, 0.02, 0.01]), True, words, took="1"),
+        wording.answer(make_prediction([0.8, 0.15, 0.05], "u", speech_seconds=0.4), texts=words),
+        wording.answer(make_prediction([0.4, 0.3, 0.3], "..."), texts=words),
+        wording.answer(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee"), texts=words),
+        wording.answer(make_prediction([0.9, 0.1, 0.0], known=False), texts=words),
+        wording.answer(make_prediction([1 / 3] * 3, ""), texts=words),
+        wording.working(0.25, words),
+        wording.listening(words),
+        wording.waiting(words),
+        wording.problem(error, words, DEFAULT_LIMITS),
+        wording.limits_note(words, DEFAULT_LIMITS),
+    ]
+    assert len({kind(card) for card in cards[:10]}) == 9  # two of them name Uzbek
+    assert not any("{" in card for card in cards)
+
+
+def test_numbers_to_copy_are_the_results_own_in_the_visitors_notation():
+    prediction = make_prediction([0.853, 0.1, 0.047])
+    assert wording.numbers(prediction) == (
+        "Uzbek 85 % (Uzbek 85.3 %, Russian 10.0 %, English 4.7 %; 6.0 s of speech in 10.0 s)"
+    )
+    assert "Узбекский 85,3 %" in wording.numbers(prediction, RUSSIAN)
+    assert wording.numbers(prediction) in html.unescape(wording.answer(prediction))
+
+
 def test_what_a_visitor_sends_is_escaped():
-    assert "<script>" not in wording.problem("<script>alert(1)</script>")
+    error = InputError("There is no file named <script>{alert(1)}</script>.", "odd")
+    assert "<script>" not in wording.problem(error, ENGLISH, DEFAULT_LIMITS)
     assert "'" not in wording.player_of("/tmp/a'onerror='x.wav").split("src='")[1].split("' onerror=")[0]

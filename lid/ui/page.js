@@ -1,0 +1,75 @@
+// What the page does by itself in the browser: copy a result's numbers, and tie the player to the pictures' time axes.
+(() => {
+  const PICTURES = ["timeline", "evidence", "mel"];
+
+  const copy = async (button) => {
+    const area = document.createElement("textarea");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {  // no permission, or not a secure page
+      area.value = button.dataset.copy;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    const said = button.textContent;
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { button.textContent = said; }, 2000);
+  };
+
+  const player = () => document.querySelector("#answer audio");
+  const plotIn = (name) => document.querySelector(`#${name} .js-plotly-plot`);
+
+  // The plot's own axis, in pixels of its box: {left, width, top, height, seconds}.
+  const axisOf = (plot) => {
+    const layout = plot?._fullLayout;
+    if (!layout?.xaxis) return null;
+    const { _offset: left, _length: width, range } = layout.xaxis;
+    return { left, width, top: layout.yaxis._offset, height: layout.yaxis._length, seconds: range[1] };
+  };
+
+  const move = () => {
+    const time = player()?.currentTime ?? 0;
+    for (const name of PICTURES) {
+      const plot = plotIn(name), axis = axisOf(plot);
+      if (!axis) continue;
+      let head = plot.querySelector(":scope > .lid-playhead");
+      if (!head) {
+        head = document.createElement("div");
+        head.className = "lid-playhead";
+        head.setAttribute("aria-hidden", "true");
+        plot.style.position = "relative";
+        plot.append(head);
+      }
+      head.style.display = time > 0 ? "block" : "none";
+      head.style.top = `${axis.top}px`;
+      head.style.height = `${axis.height}px`;
+      head.style.left = `${axis.left + axis.width * Math.min(1, time / axis.seconds)}px`;
+    }
+  };
+
+  let frame = 0;
+  const follow = () => {
+    move();
+    const sounding = player();
+    frame = sounding && !sounding.paused ? requestAnimationFrame(follow) : 0;
+  };
+  for (const event of ["play", "seeked", "timeupdate", "loadedmetadata"]) {
+    document.addEventListener(event, (said) => {
+      if (said.target === player() && !frame) follow();
+    }, true);  // media events do not bubble
+  }
+
+  document.addEventListener("click", (click) => {
+    const button = click.target.closest?.("[data-copy]");
+    if (button) copy(button);
+    const sounding = player(), plot = click.target.closest?.(PICTURES.map((name) => `#${name} .js-plotly-plot`).join());
+    const axis = sounding && plot && axisOf(plot);
+    if (!axis) return;
+    const share = (click.clientX - plot.getBoundingClientRect().left - axis.left) / axis.width;
+    if (share < 0 || share > 1) return;
+    sounding.currentTime = share * axis.seconds;
+    sounding.play().catch(() => {});
+  });
+})();

@@ -1,0 +1,34 @@
+"""Every limit of the page, in one place. What a single file may be is `lid.audio.Limits`; LID_MAX_SECONDS lowers it."""
+
+import os
+from dataclasses import replace
+
+from lid.audio import DEFAULT_LIMITS, Limits
+from lid.errors import InputError
+
+QUEUE_SIZE = 20  # waiting calls; the next is told that the page is busy
+SESSIONS = 200  # visitors whose opening and live buffer (2 MB together) are remembered
+KEEP_SECONDS = 30 * 60  # how long uploads and openings stay
+SWEEP_SECONDS = 5 * 60  # how often uploads past that are deleted
+MAX_FILES = 50  # in one call, or in one drop on the page; together no longer than one recording may be
+LIVE_SECONDS = 30  # of speech that live mode remembers; windows are 10 s, so this is three or four of them
+LIVE_EVERY = 1.0  # seconds between two live answers for one visitor
+LIVE_TURN = 60  # seconds one live session may last; then it is someone else's turn
+LIVE_VISITORS = 4  # live sessions at once; they wait for one another's inferences, not for one another's ends
+
+
+def limits() -> Limits:
+    """What a file may be. LID_MAX_SECONDS is for a Space shared by many, or for recordings over an hour.
+
+    Raises InputError when it is not a number of seconds from 60 to 86400.
+    """
+    value = os.environ.get("LID_MAX_SECONDS", "").strip()
+    if not value:
+        return DEFAULT_LIMITS
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 60 <= seconds <= 86_400:
+        raise InputError(f"LID_MAX_SECONDS is {value!r}: give a number of seconds from 60 to 86400.", "limits")
+    return replace(DEFAULT_LIMITS, max_seconds=seconds)

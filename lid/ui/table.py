@@ -1,0 +1,79 @@
+"""Several recordings at once: a table on the page, and the same numbers as CSV."""
+
+import base64
+import csv
+import io
+from dataclasses import dataclass
+from html import escape
+
+from lid.identify import Prediction
+from lid.languages import CODES
+from lid.plots import COLOURS
+from lid.ui import wording
+from lid.ui.texts import Texts
+
+HEADER = ["file", "language", *CODES, "known", "duration_seconds", "speech_seconds", "error"]
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of a formula
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recording's name, and its prediction or, as a sentence, why there is none. Neither: still to come."""
+
+    name: str
+    prediction: Prediction | None = None
+    error: str = ""
+
+
+def as_html(rows: list[Row], texts: Texts) -> str:
+    """A card in place of the answer. The CSV is in its link, so that no file has to be kept on the server."""
+    heads = "".join(f"<th scope='col'>{escape(head)}</th>" for head in texts.columns)
+    body = "".join(_row(row, texts) for row in rows)
+    finished = all(row.prediction or row.error for row in rows)
+    data = base64.b64encode(as_csv(rows).encode()).decode()
+    link = (
+        f"<a class='lid-download' download='languages.csv' href='data:text/csv;charset=utf-8;base64,{data}'>"
+        f"{escape(texts.download)}</a>"
+    )
+    headline = escape(wording.counted(texts.files, len(rows), texts))
+    return (
+        f"<section class='lid-card lid-files' data-kind='{'files' if finished else 'working'}'>"
+        f"<p class='lid-headline'><span>{headline}</span></p>"
+        f"<div class='lid-scroll' tabindex='0' role='region' aria-label='{escape(texts.files_heading)}'>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{link if finished else ''}</section>"
+    )
+
+
+def as_csv(rows: list[Row]) -> str:
+    """UTF-8 with a byte order mark, without which Excel takes it for something else."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(HEADER)
+    for row in rows:
+        name = f"'{row.name}" if row.name.startswith(FORMULA) else row.name
+        if row.prediction is None:
+            writer.writerow([name, *[""] * (len(HEADER) - 2), row.error])
+            continue
+        told = row.prediction.to_dict()
+        shares = [told["probabilities"][code] for code in CODES]
+        known = "" if told["known"] is None else str(told["known"]).lower()
+        lengths = [told["duration_seconds"], told["speech_seconds"]]
+        writer.writerow([name, told["language"] or "", *shares, known, *lengths, ""])
+    return "\ufeff" + out.getvalue()
+
+
+def _row(row: Row, texts: Texts) -> str:
+    name = f"<th scope='row'>{escape(row.name)}</th>"
+    if row.error:
+        return f"<tr>{name}<td colspan='4'>{escape(row.error)}</td></tr>"
+    if row.prediction is None:
+        return f"<tr>{name}<td colspan='4'>…</td></tr>"
+    headline, share = wording.verdict(row.prediction, texts)
+    colour = COLOURS.get(row.prediction.language) if share else None
+    dot = f"<span class='lid-dot' style='--tone:{colour}'></span>" if colour else ""
+    speech, duration = (
+        wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
+    )
+    cells = [f"{dot}{escape(headline)}", escape(share), speech, duration]
+    return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

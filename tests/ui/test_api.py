@@ -1,0 +1,47 @@
+"""The functions behind the endpoints: their JSON, its stated shape, and what several files may last together."""
+
+import pytest
+from predictions import make_prediction
+
+from lid import InputError, audio
+from lid.audio import Limits
+from lid.ui import api
+from lid.ui.settings import MAX_FILES
+
+
+def endpoints(limits: Limits = audio.DEFAULT_LIMITS) -> api.Endpoints:
+    """With a model that takes everything for Uzbek."""
+    return api.Endpoints(lambda waveform: make_prediction([0.97, 0.02, 0.01]), limits)
+
+
+def test_stated_shape_is_the_shape():
+    answer = make_prediction([0.97, 0.02, 0.01]).to_dict()
+    stated = api.PREDICTION_SCHEMA["properties"]
+    assert list(stated) == list(answer)
+    assert list(stated["timeline"]["items"]["properties"]) == list(answer["timeline"][0])
+
+
+def test_a_bad_file_in_a_batch_does_not_stop_the_others(clips):
+    good, bad, last = endpoints().identify_batch([str(clips[name]) for name in ("speech", "text", "webm")])
+    assert good["language"] == last["language"] == "uz"
+    with pytest.raises(InputError) as error:
+        audio.decode(clips["text"])
+    assert bad == {"error": str(error.value)}
+
+
+def test_files_together_keep_to_the_length_of_one(clips):
+    length = len(audio.decode(clips["speech"])) / audio.SAMPLE_RATE
+    tight = endpoints(Limits(max_seconds=1.5 * length))
+    first, second = tight.identify_batch([str(clips["speech"])] * 2)
+    assert first["language"] == "uz"
+    assert "Together these recordings are longer" in second["error"]
+
+
+@pytest.mark.parametrize("files", [None, [], ["x.wav"] * (MAX_FILES + 1)])
+def test_no_files_and_too_many_are_errors(files):
+    with pytest.raises(InputError):
+        api.Budget(files, audio.DEFAULT_LIMITS)
+
+
+def test_the_number_of_files_is_said_where_programs_read_it():
+    assert f"at most {MAX_FILES}" in api.Endpoints.identify_batch.__doc__

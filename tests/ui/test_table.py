@@ -1,0 +1,50 @@
+"""Several recordings: the table says what the cards would, and the CSV holds the numbers."""
+
+import base64
+import csv
+import io
+import re
+
+from predictions import make_prediction
+
+from lid.ui import table
+from lid.ui.texts import ENGLISH, RUSSIAN
+
+ROWS = [
+    table.Row("a.mp3", make_prediction([0.97, 0.02, 0.01])),
+    table.Row("<b>.wav", make_prediction([0.5, 0.3, 0.2], ".....")),
+    table.Row("=cmd.wav", error="This file is empty."),
+    table.Row("quiet.wav", make_prediction([1 / 3] * 3, "")),
+]
+
+
+def read(text: str) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def test_csv_holds_what_the_json_does():
+    uzbek, unsure, failed, silent = read(table.as_csv(ROWS))
+    assert (uzbek["file"], uzbek["language"], uzbek["uz"], uzbek["error"]) == ("a.mp3", "uz", "0.97", "")
+    assert unsure["language"] == "uz"  # the most likely, as in the JSON
+    assert failed["error"] == "This file is empty."
+    assert (silent["language"], silent["duration_seconds"]) == ("", "10.0")
+
+
+def test_a_file_name_is_no_formula():
+    assert read(table.as_csv(ROWS))[2]["file"] == "'=cmd.wav"
+
+
+def test_table_names_a_language_only_when_the_card_would():
+    html = table.as_html(ROWS, ENGLISH)
+    assert "4 recordings" in html
+    assert "<td>Not sure</td>" in html
+    assert "<td>No speech heard</td>" in html
+    assert "&lt;b&gt;.wav" in html
+    assert "Трудно сказать" in table.as_html(ROWS, RUSSIAN)
+
+
+def test_the_link_carries_the_csv_once_all_is_done():
+    link = re.search(r"base64,([^']+)'", table.as_html(ROWS, ENGLISH))
+    assert base64.b64decode(link[1]).decode() == table.as_csv(ROWS)
+    assert "data-kind='working'" in (waiting := table.as_html([*ROWS, table.Row("later.wav")], ENGLISH))
+    assert "href" not in waiting

@@ -1,0 +1,63 @@
+"""Old uploads go, and only uploads are taken."""
+
+import asyncio
+import os
+import time
+
+import gradio as gr
+import pytest
+
+from lid.ui import uploads
+
+
+def test_old_files_go_and_new_ones_stay(tmp_path):
+    old, new = tmp_path / "a" / "old.wav", tmp_path / "b" / "new.wav"
+    for path in (old, new):
+        path.parent.mkdir()
+        path.write_bytes(b"sound")
+    os.utime(old, (time.time() - 100, time.time() - 100))
+    uploads.sweep(tmp_path, keep_seconds=50)
+    assert not old.exists()
+    assert new.exists()
+
+
+def moved(component, path: str) -> str:
+    return asyncio.run(component.async_move_resource_to_block_cache(path))
+
+
+@pytest.fixture
+def component(tmp_path, monkeypatch) -> gr.File:
+    """A file component whose own mover only says what it was given."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    (tmp_path / "uploads").mkdir()
+    file = gr.File()
+
+    async def move(path):
+        return path
+
+    file.async_move_resource_to_block_cache = move
+    return uploads.no_links(file)
+
+
+def test_the_address_of_an_upload_is_that_upload(component, tmp_path):
+    upload = tmp_path / "uploads" / "two words.wav"
+    upload.write_bytes(b"sound")
+    address = f"http://anything/gradio_api/file={str(upload).replace(' ', '%20')}"
+    assert moved(component, address) == str(upload)
+    assert moved(component, str(upload)) == str(upload)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.com/clip.wav",
+        "http://127.0.0.1/gradio_api/file=/etc/passwd",
+        "http://127.0.0.1/gradio_api/file={uploads}/../secret.wav",
+        "http://127.0.0.1/gradio_api/file={uploads}/missing.wav",
+        "http://127.0.0.1/gradio_api/file={uploads}",
+    ],
+)
+def test_other_addresses_are_not_opened(component, tmp_path, address):
+    (tmp_path / "secret.wav").write_bytes(b"secret")
+    with pytest.raises(gr.Error, match="Links are not opened"):
+        moved(component, address.format(uploads=tmp_path / "uploads"))
