@@ -19,6 +19,7 @@ from lid.errors import InputError
 
 SAMPLE_RATE = 16_000  # Hz: what Whisper's log-mel front end expects
 CONTAINERS = "aac,aiff,amr,au,caf,flac,matroska,mov,mp3,ogg,w64,wav,webm"
+BLOCK_SECONDS = 1.0  # decoded frames, some 20 ms long, are converted and resampled together by the second
 FORMATS_IN_WORDS = "WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM"
 
 
@@ -104,34 +105,62 @@ def _read_container(container: av.container.InputContainer, limits: Limits) -> R
         raise InputError("This file has no audio track. Send a sound recording.", "not_audio")
     stream = container.streams.audio[0]
     declared = _declared_seconds(container, stream)
-    pieces: list[np.ndarray] = []
-    total, damaged, resampler, rate = 0, False, None, None
-    for frame in _frames(container, stream):
-        if frame is None:
+    samples = bytearray()  # grows in place: a list of pieces joined at the end would take twice an hour's 230 MB
+    damaged, resampler, rate = False, None, None
+    for block in _blocks(_frames(container, stream), limits):
+        if block is None:
             damaged = True
             continue
-        if frame.sample_rate != rate:  # also the first frame; a chained Ogg may change its rate half-way
+        if block.rate != rate:  # also the first; a chained Ogg may change its rate half-way
             if resampler is not None:
-                pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-            rate = _checked_rate(frame.sample_rate, limits)
+                samples += resampler.resample_chunk(np.zeros(0, np.float32), last=True).data
+            rate = block.rate
             resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
-        pieces.append(resampler.resample_chunk(_mono(frame)))
-        total += len(pieces[-1])
-        if total > limits.max_seconds * SAMPLE_RATE:
+        samples += resampler.resample_chunk(block.mono).data
+        if len(samples) > limits.max_seconds * SAMPLE_RATE * np.dtype(np.float32).itemsize:
             raise InputError(
                 f"This recording is longer than the limit of {_in_words(limits.max_seconds)}. Send a part of it.",
                 "too_long",
             )
     if resampler is not None:
-        pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    waveform = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        samples += resampler.resample_chunk(np.zeros(0, np.float32), last=True).data
+    waveform = np.frombuffer(samples, np.float32)
     if not len(waveform):
         raise InputError("No sound could be read from this file. Record or export it again.", "unreadable")
     if len(waveform) < limits.min_seconds * SAMPLE_RATE:
         raise InputError(
             f"This recording lasts {len(waveform) / SAMPLE_RATE:.2f} s. Speak for at least a second.", "too_short"
         )
-    return Recording(np.clip(waveform, -1.0, 1.0), declared, damaged)
+    return Recording(np.clip(waveform, -1.0, 1.0, out=waveform), declared, damaged)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Decoded sound: float32 (samples,) at `rate` Hz."""
+
+    rate: int
+    mono: np.ndarray
+
+
+def _blocks(frames: Iterator[av.AudioFrame | None], limits: Limits) -> Iterator[_Block | None]:
+    """Frames joined to blocks of about BLOCK_SECONDS; None stands for a packet that could not be decoded."""
+    arrays: list[np.ndarray] = []
+    kind, gathered = (0, "", False, 0), 0
+    for frame in frames:
+        if frame is None:
+            yield None
+            continue
+        this = (frame.sample_rate, frame.format.name, frame.format.is_planar, frame.layout.nb_channels)
+        if arrays and (this != kind or gathered >= BLOCK_SECONDS * frame.sample_rate):
+            yield _Block(kind[0], _mono(arrays, *kind[2:]))
+            arrays, gathered = [], 0
+        if this != kind:
+            _check_rate(frame.sample_rate, limits)
+            kind = this
+        arrays.append(frame.to_ndarray())
+        gathered += frame.samples
+    if arrays:
+        yield _Block(kind[0], _mono(arrays, *kind[2:]))
 
 
 def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
@@ -151,11 +180,11 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
             yield None
 
 
-def _mono(frame: av.AudioFrame) -> np.ndarray:
-    """Any sample format and channel count -> float32 (samples,), channels averaged, NaN and Inf made 0."""
-    array = frame.to_ndarray()
-    channels = frame.layout.nb_channels
-    if not frame.format.is_planar:
+def _mono(arrays: list[np.ndarray], planar: bool, channels: int) -> np.ndarray:
+    """Frames of any one sample format, (channels, samples) or interleaved, -> float32 (samples,), channels averaged,
+    NaN and Inf made 0."""
+    array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
+    if not planar:
         array = array.reshape(-1, channels).T
     if array.dtype == np.uint8:
         array = (array.astype(np.float32) - 128.0) / 128.0
@@ -165,13 +194,12 @@ def _mono(frame: av.AudioFrame) -> np.ndarray:
     return np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _checked_rate(rate: int, limits: Limits) -> int:
+def _check_rate(rate: int, limits: Limits) -> None:
     if not limits.min_rate <= rate <= limits.max_rate:
         raise InputError(
             f"This file claims {rate} samples a second; {limits.min_rate} to {limits.max_rate} can be read.",
             "sample_rate",
         )
-    return rate
 
 
 def _declared_seconds(container: av.container.InputContainer, stream: av.AudioStream) -> float | None:
