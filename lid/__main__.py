@@ -14,7 +14,6 @@ from lid.languages import NAMES
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    _quiet()
     from lid import audio
     from lid.identify import LanguageIdentifier
 
@@ -49,14 +48,6 @@ def _line(answer: dict) -> str:
         return f"{answer['path']}: no speech heard in {answer['duration_seconds']:.1f} s"
     shares = ", ".join(f"{code} {p:.1%}" for code, p in answer["probabilities"].items())
     return f"{answer['path']}: {NAMES[answer['language']]} ({shares}; {answer['speech_seconds']:.1f} s of speech)"
-
-
-def _quiet() -> None:
-    """Keep Transformers' progress bars out of the output that scripts read."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
 
 
 if __name__ == "__main__":

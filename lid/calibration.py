@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 FILE_NAME = "calibration.json"
 
@@ -33,6 +32,8 @@ class Calibration:
     @classmethod
     def fit(cls, logits: np.ndarray, labels: np.ndarray) -> "Calibration":
         """The temperature with the least negative log-likelihood on held-out logits (clips, classes)."""
+        from scipy.optimize import minimize_scalar  # a third of a second that answering a question need not wait for
+
         logits, rows = np.asarray(logits, np.float64), np.arange(len(labels))
 
         def loss(log_temperature: float) -> float:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForAudioClassification
 
+from lid import encoder, precision, speech
 from lid import model as whisper
-from lid import speech
 from lid.audio import SAMPLE_RATE
 from lid.calibration import Calibration
 from lid.errors import InputError
@@ -76,22 +75,21 @@ class LanguageIdentifier:
         self.background = background
         self.name = name
         self.labels = _label_indices(model.config.id2label, name)
+        self._head = _frame_head(model, self.labels)
 
     @classmethod
-    def load(cls, source: str | os.PathLike | None = None, device: str = "cpu") -> "LanguageIdentifier":
-        """Load the embedded model, a folder, or a Hub id. Raises InputError when there is no usable model there."""
+    def load(
+        cls, source: str | os.PathLike | None = None, device: str = "cpu", dtype: str = "auto"
+    ) -> "LanguageIdentifier":
+        """Load the embedded model, a folder, or a Hub id. Raises InputError when there is no usable model there.
+
+        `dtype` is what the encoder's matrices are multiplied in: "float32", "bfloat16", "int8", or "auto" for whichever
+        this CPU does fastest (float32 on a GPU).
+        """
         source = str(source or EMBEDDED_MODEL)
-        try:
-            model = AutoModelForAudioClassification.from_pretrained(source, use_safetensors=True, dtype=torch.float32)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"No model could be loaded from {source}. Give a folder or a Hub id of a Whisper audio-classification "
-                f"checkpoint in safetensors. ({error})",
-                "model",
-            ) from error
-        if model.config.model_type != "whisper":
-            raise InputError(f"{source} is a {model.config.model_type} model; a Whisper one is needed.", "model")
-        return cls(model.to(device), Calibration.load(source), Path(source).name, Background.load(source))
+        folder = _folder(source)
+        model = precision.apply(encoder.load(folder).to(device), dtype)
+        return cls(model, Calibration.load(folder), Path(source).name, Background.load(folder))
 
     @property
     def layers(self) -> int:
@@ -163,21 +161,23 @@ class LanguageIdentifier:
         """Logits (frames, 3) and start second (frames,) of every frame of speech, and the mean of the projected states
         (width,); nothing is padded."""
         logits, starts = [np.zeros((0, len(CODES)), np.float32)], [np.zeros(0)]
-        states = np.zeros(self.model.config.classifier_proj_size, np.float64)
+        summed = torch.zeros(self.model.config.d_model, dtype=torch.float64, device=self.model.device)
         done, total = 0, sum(end - start for start, end in pieces)
         for window in _windows(pieces, self._window_samples()):
             heard = np.concatenate([waveform[start:end] for start, end in window])
             with torch.inference_mode():
-                projected = whisper.project(self.model, self._mel(heard[None]))[0]
-                logits.append(self.model.classifier(projected)[:, self.labels].float().cpu().numpy())
-                states += projected.double().sum(dim=0).cpu().numpy()
+                hidden = whisper.encode(self.model, self._mel(heard[None]))[0].float()
+                logits.append(self._head(hidden).cpu().numpy())
+                summed += hidden.sum(dim=0, dtype=torch.float64)
             starts += [np.arange(start, end, FRAME_SAMPLES) / SAMPLE_RATE for start, end in window]
             done += len(heard)
             progress(done / total)
         if not pieces:
             progress(1.0)
         logits = np.concatenate(logits)
-        return logits, np.concatenate(starts), states / max(1, len(logits))
+        with torch.inference_mode():
+            states = self.model.projector((summed / max(1, len(logits))).float())
+        return logits, np.concatenate(starts), states.cpu().numpy()
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
         """About a second of adjoining frames an entry; an entry never spans a cut."""
@@ -196,6 +196,19 @@ class LanguageIdentifier:
                     }
                 )
         return entries
+
+
+def _folder(source: str) -> Path:
+    """The folder of a checkpoint given as one or as a Hub id, fetched unless it is in the Hub's cache."""
+    if Path(source).is_dir():
+        return Path(source)
+    from huggingface_hub import snapshot_download  # only here: a folder needs no network code
+
+    try:
+        wanted = ["*.json", "*.safetensors"]
+        return Path(snapshot_download(source, allow_patterns=wanted, ignore_patterns=["*/*"]))
+    except (OSError, ValueError) as error:
+        raise InputError(encoder.not_loaded(source, error), "model") from error
 
 
 def _checked(waveform: np.ndarray) -> np.ndarray:
@@ -244,6 +257,16 @@ def _windows(pieces: list[tuple[int, int]], longest: int) -> list[list[tuple[int
                 room = longest
             room, last = room - length, length
     return windows
+
+
+def _frame_head(model: torch.nn.Module, labels: list[int]) -> torch.nn.Linear:
+    """Projector and classifier, both linear, as the one layer they amount to: (frames, width) -> logits (frames, 3)."""
+    projector, classifier = model.projector, model.classifier
+    weight, bias = classifier.weight[labels].double(), classifier.bias[labels].double()
+    head = torch.nn.Linear(projector.in_features, len(labels), device=model.device).requires_grad_(False)
+    head.weight.copy_(weight @ projector.weight.double())
+    head.bias.copy_(weight @ projector.bias.double() + bias)
+    return head
 
 
 def _named(probabilities: np.ndarray) -> dict[str, float]:

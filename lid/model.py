@@ -1,8 +1,8 @@
 """Whisper's encoder with a classification head, run on clips of any length up to its window.
 
 The checkpoint is a stock `WhisperForAudioClassification`. Its own forward insists on one fixed length and averages over
-padding as well; these functions run the same modules on just the frames there are. The head is linear, so a clip's
-logits are exactly the mean of its frames' logits.
+padding as well; these functions run the same modules on just the frames there are, of that class in training and of
+`lid.encoder`'s in serving. The head is linear, so a clip's logits are exactly the mean of its frames' logits.
 """
 
 import torch
@@ -49,21 +49,11 @@ def frame_logits(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
 
 
 def attention(model: nn.Module, mel: torch.Tensor, layer: int = -1) -> torch.Tensor:
-    """Self-attention of one encoder layer for log-mel (1, mels, 2 * frames): (heads, frames, frames), rows sum to 1.
-
-    Only this layer's weights are formed; the layers below run as usual.
-    """
+    """Self-attention of one layer of a `lid.encoder` model for log-mel (1, mels, 2 * frames): float32 (heads, frames,
+    frames), rows sum to 1. Only this layer's weights are formed; the layers below run as usual."""
     layers = model.encoder.layers
     index = range(len(layers))[layer]
     hidden = embed(model, mel)
     for below in layers[:index]:
         hidden = below(hidden, None)
-    block = layers[index]
-    hidden = block.self_attn_layer_norm(hidden)
-    heads, width = block.self_attn.num_heads, block.self_attn.head_dim
-
-    def split(projected: torch.Tensor) -> torch.Tensor:
-        return projected.view(projected.shape[1], heads, width).transpose(0, 1).float()
-
-    query, key = split(block.self_attn.q_proj(hidden)), split(block.self_attn.k_proj(hidden))
-    return (query @ key.transpose(1, 2) * width**-0.5).softmax(dim=-1)
+    return layers[index].self_attn.weights(layers[index].self_attn_layer_norm(hidden))[0]

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from scipy.special import logsumexp
 
 from lid.errors import InputError
 
@@ -41,7 +40,7 @@ class Background:
         """Log-odds (nats) of the three languages, by their logits (3,), against all background languages, by the
         clip's mean projected state (width,). Higher is more surely one of the three."""
         against = self.weight @ states + self.bias
-        return float(np.clip(logsumexp(logits) - logsumexp(against), NO_SPEECH, -NO_SPEECH))
+        return float(np.clip(np.logaddexp.reduce(logits) - np.logaddexp.reduce(against), NO_SPEECH, -NO_SPEECH))
 
     def with_threshold(self, scores: np.ndarray) -> "Background":
         """The threshold that keeps KEPT of these scores, which are of clips in the three languages."""
@@ -76,18 +75,10 @@ class Background:
         save_file(tensors, Path(folder) / FILE_NAME, about)
 
     @classmethod
-    def load(cls, source: str | os.PathLike) -> "Background | None":
-        """Read the file of a checkpoint (a folder or a Hub id); None where it has none. Raises InputError when it is
-        damaged."""
-        from transformers.utils import cached_file
-
-        path = cached_file(
-            str(source),
-            FILE_NAME,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-        )
-        if path is None:
+    def load(cls, folder: str | os.PathLike) -> "Background | None":
+        """Read the file beside a checkpoint; None where there is none. Raises InputError when it is damaged."""
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
             return None
         try:
             with safe_open(path, "np") as file:
@@ -96,5 +87,5 @@ class Background:
             return cls(**about | tensors | {"languages": tuple(about["languages"])})
         except (SafetensorError, OSError, KeyError, AttributeError, TypeError, ValueError) as error:
             raise InputError(
-                f"{FILE_NAME} of {source} is damaged. Copy the checkpoint again. ({error})", "model"
+                f"{FILE_NAME} of {folder} is damaged. Copy the checkpoint again. ({error})", "model"
             ) from error

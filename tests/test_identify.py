@@ -1,5 +1,7 @@
 """LanguageIdentifier on synthetic speech: consistent with itself and with stock Transformers."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, 
 
 from lid import InputError, LanguageIdentifier, audio
 from lid.calibration import softmax
+from lid.features import log_mel
 from lid.languages import CODES
+from lid.model import frame_logits
 from tests.conftest import EXAMPLES, MODEL
 
 RATE = audio.SAMPLE_RATE
@@ -18,6 +22,12 @@ def spoken() -> np.ndarray:
     """Nine seconds of synthetic speech."""
     waveform = np.concatenate([audio.decode(EXAMPLES / name) for name in ("uzbek.mp3", "russian.ogg", "english.m4a")])
     return waveform[: 9 * RATE]
+
+
+@pytest.fixture(scope="module")
+def exact() -> LanguageIdentifier:
+    """The same model in float32, whatever this CPU does faster."""
+    return LanguageIdentifier.load(MODEL, dtype="float32")
 
 
 def test_stock_transformers_agrees_on_a_clip_that_nearly_fills_the_window(identifier, spoken):
@@ -33,6 +43,38 @@ def test_automodel_loads_it_and_hears_the_same(identifier, spoken):
     with torch.inference_mode():
         stock = model(**features).logits[0].softmax(-1).numpy()
     np.testing.assert_allclose(stock, softmax(identifier.identify(spoken).logits), atol=0.02)
+
+
+@pytest.mark.parametrize("seconds", [10.0, 3.3, 0.5])
+def test_the_encoder_is_transformers_own(exact, spoken, seconds):
+    """On as many frames as there are: Transformers' modules, run by the same functions, give the same logits."""
+    stock = AutoModelForAudioClassification.from_pretrained(MODEL, dtype=torch.float32).eval()
+    mel = log_mel(torch.from_numpy(np.tile(spoken, 2)[: int(seconds * RATE)])[None])[..., : int(seconds * 50) * 2]
+    with torch.inference_mode():
+        np.testing.assert_allclose(frame_logits(exact.model, mel), frame_logits(stock, mel), atol=1e-3)
+        if seconds == 10.0:
+            np.testing.assert_allclose(frame_logits(exact.model, mel).mean(dim=1), stock(mel).logits, atol=1e-3)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("int8", 0.05)])
+def test_coarser_numbers_change_little(exact, spoken, precision, tolerance):
+    """Probabilities of clips and of single seconds, against float32."""
+    try:
+        coarse = LanguageIdentifier.load(MODEL, dtype=precision)
+    except InputError as error:
+        pytest.skip(str(error))
+    for clip in (spoken, spoken[: 3 * RATE]):
+        expected, got = exact.identify(clip), coarse.identify(clip)
+        assert list(got.probabilities.values()) == pytest.approx(list(expected.probabilities.values()), abs=tolerance)
+        np.testing.assert_array_equal(got.frame_starts, expected.frame_starts)
+        assert got.frame_logits.dtype == np.float32
+    weights = [one.attention(spoken, layer=2)[0] for one in (exact, coarse)]
+    assert np.abs(weights[0] - weights[1]).sum(axis=-1).mean() < 0.2
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(InputError, match="no precision float8"):
+        LanguageIdentifier.load(MODEL, dtype="float8")
 
 
 def test_the_timeline_is_exact(identifier, spoken):
@@ -108,9 +150,8 @@ def test_attention_rows_sum_to_one(identifier, spoken):
     assert 0 <= start < 9
 
 
-def test_a_model_of_other_labels_is_refused(identifier, tmp_path):
-    folder = tmp_path / "other"
-    identifier.model.save_pretrained(folder)
+def test_a_model_of_other_labels_is_refused(tmp_path):
+    folder = shutil.copytree(MODEL, tmp_path / "other")
     config = (folder / "config.json").read_text()
     (folder / "config.json").write_text(config.replace('"uz"', '"kk"'))
     with pytest.raises(InputError, match="does not tell Uzbek"):
