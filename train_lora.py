@@ -17,8 +17,9 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -192,23 +193,36 @@ def finish(
     clips, speech = parts["test"]
     labels = _labels(clips)
     predictions = evaluation.identify(identifier, clips)
-    metrics = {
-        "settings": _settings(options),
-        "clips": {part: len(clips) for part, (clips, _) in parts.items()},
-        "calibration": calibration | evaluation.calibrations(predictions, labels, calibration["temperature"]),
-        "test": evaluation.report(predictions, clips),
-        "lengths": evaluation.by_length(identifier.model, speech, labels),
-        "channels": evaluation.by_channel(identifier.model, speech, labels, options.seed),
-        "open_set": measure_openness(identifier, parts, predictions, options),
-        "baselines": measure_baselines(parts, options),
-        "shortcuts": shortcuts.compare(batches, [clip.speaker for clip in parts["train"][0]]),
-        "background": list(identifier.background.languages),
-        "history": history,
-    }
     evaluation.write_predictions(options.output / "predictions.tsv", clips, predictions)
+    measures = {
+        "settings": lambda: _settings(options),
+        "clips": lambda: {part: len(clips) for part, (clips, _) in parts.items()},
+        "calibration": lambda: calibration | evaluation.calibrations(predictions, labels, calibration["temperature"]),
+        "test": lambda: evaluation.report(predictions, clips),
+        "lengths": lambda: evaluation.by_length(identifier.model, speech, labels),
+        "channels": lambda: evaluation.by_channel(identifier.model, speech, labels, options.seed),
+        "open_set": lambda: measure_openness(identifier, parts, predictions, options),
+        "baselines": lambda: measure_baselines(parts, options),
+        "shortcuts": lambda: shortcuts.compare(batches, [clip.speaker for clip in parts["train"][0]]),
+        "background": lambda: list(identifier.background.languages),
+        "history": lambda: history,
+    }
+    metrics = {name: once(options.output / "measured", name, measure) for name, measure in measures.items()}
     (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    shutil.rmtree(options.output / "measured")
     low, high = metrics["test"]["accuracy_95"]
     print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")
+
+
+def once(folder: Path, name: str, measure: Callable[[], object]) -> object:
+    """A measurement, kept in `folder` so that an evaluation that was killed does not make it again."""
+    file = folder / f"{name}.json"
+    if not file.exists():
+        folder.mkdir(exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(measure()))
+        partial.replace(file)
+    return json.loads(file.read_text())
 
 
 def calibrate(model: training.PeftModel, parts: dict, options: argparse.Namespace, merged: Path) -> dict:

@@ -34,7 +34,9 @@ def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> 
     """
     try:
         tokens = GenerationConfig.from_pretrained(base_model).lang_to_id
-        model = WhisperForConditionalGeneration.from_pretrained(base_model, use_safetensors=True).eval()
+        model = WhisperForConditionalGeneration.from_pretrained(
+            base_model, use_safetensors=True, dtype=torch.float32
+        ).eval()
     except (OSError, AttributeError):
         return None
     languages = [token.strip("<|>") for token in tokens]
