@@ -61,6 +61,13 @@
     }, true);  // media events do not bubble
   }
 
+  // Gradio names its drop zone other than what is written in it; speech input and screen readers need the same.
+  new MutationObserver(() => {
+    for (const zone of document.querySelectorAll("#upload button[aria-label]:has(.wrap)")) {
+      zone.removeAttribute("aria-label");
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
   document.addEventListener("click", (click) => {
     const button = click.target.closest?.("[data-copy]");
     if (button) copy(button);

@@ -34,6 +34,10 @@ ANNOUNCE = "() => document.getElementById('answer').setAttribute('aria-live', 'p
 # The last input of each event is the language that the browser's part of the page shows.
 WITH_LANGUAGE = "(...inputs) => [...inputs.slice(0, -1), document.documentElement.lang]"
 
+# Gradio's recorder sends a piece every 0.1 s whatever its event asks for, and pieces that come faster than they are
+# dealt with are lost. It reads this property as it starts, a moment after it says that it does.
+LONGER_PIECES = f"() => ({{__type__: 'update', stream_every: {settings.LIVE_EVERY}}})"
+
 
 def build(
     identifier: LanguageIdentifier,
@@ -189,6 +193,7 @@ class Page:
             event.then(None, js=SHOW_ANSWER)
             event.success(self._draw_attention, *view, **drawing)
         gr.on([self.layer.input, self.head.input], self._draw_attention, *view, trigger_mode="always_last", **drawing)
+        self.live.start_recording(None, None, self.live, js=LONGER_PIECES)
         self.live.start_recording(
             self._on_live_start, self.language, [*shown, *inputs], queue=False, show_progress="hidden", **private
         )
@@ -246,7 +251,7 @@ class Page:
             prediction = self._identify(buffer.waveform)
         finally:
             self._live_turn.release()
-        if prediction.language is None:
+        if prediction.speech_seconds < wording.SHORT_SPEECH:
             return {self.answer: wording.listening(words), self.buffer: buffer}
         return {
             self.answer: wording.answer(prediction, texts=words),

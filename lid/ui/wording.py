@@ -129,7 +129,8 @@ def _verdict(prediction: Prediction, texts: Texts) -> tuple[str, str, str, str]:
         "second_share": percent(prediction.probabilities[second]),
     }
     if share < SURE:
-        return "unsure", texts.unsure, "", texts.unsure_note.format(**facts)
+        sentence = texts.unsure_note.format(**facts)
+        return "unsure", texts.unsure, "", sentence[0].upper() + sentence[1:]
     lead = next(words for least, words in texts.certainties if share >= least)
     if share < texts.certainties[0][0]:
         lead += " " + texts.next_comes.format(**facts)
