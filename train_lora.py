@@ -240,6 +240,8 @@ def calibrate(model: training.PeftModel, parts: dict, options: argparse.Namespac
     )
     background.save(merged)
     if background.languages:
+        background = foreign.learn_centres(identifier, background, *_some(parts["train"], 250))
+        background.save(merged)
         scores = [p.known_score for p in evaluation.identify(LanguageIdentifier.load(merged), clips)]
         background = background.with_threshold(scores)
         background.save(merged)
@@ -255,7 +257,7 @@ def measure_openness(
     if clips:
         languages = [clip.language for clip in clips]
         results |= foreign.served(predictions, evaluation.identify(identifier, clips), languages)
-        results["scores"] = foreign.compare(identifier, _some(parts["train"], 200), parts["test"][1], speech)
+        results["scores"] = foreign.compare(identifier, parts["test"][1], speech)
     return results
 
 

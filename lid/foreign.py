@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.covariance import LedoitWolf
 
 from lid import metrics
 from lid import model as whisper
@@ -34,35 +33,29 @@ def served(known: Sequence[Prediction], foreign: Sequence[Prediction], languages
     }
 
 
-def compare(
-    identifier: LanguageIdentifier,
-    reference: tuple[Sequence[np.ndarray], Sequence[int]],
-    known: Sequence[np.ndarray],
-    foreign: Sequence[np.ndarray],
-) -> dict[str, dict]:
-    """Four scores on the same clips: rows of background languages, energy (Liu et al. 2020), the largest probability
-    (Hendrycks and Gimpel 2017), and Mahalanobis distance to the nearest language (Lee et al. 2018), whose means and
-    shared covariance come from `reference`, training waveforms and their labels."""
-    model = identifier.model
-    states = [clip_means(whisper.project, model, clips, bf16=True) for clips in (reference[0], known, foreign)]
-    labels = np.asarray(reference[1])
-    centres = np.stack([states[0][labels == label].mean(axis=0) for label in np.unique(labels)])
-    precision = LedoitWolf().fit(states[0] - centres[np.searchsorted(np.unique(labels), labels)]).precision_
+def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], foreign: Sequence[np.ndarray]) -> dict:
+    """Four scores on the same clips: Mahalanobis distance to the nearest language (Lee et al. 2018), which is served,
+    rows of background languages, energy (Liu et al. 2020), and the largest probability (Hendrycks and Gimpel 2017)."""
+    background = identifier.background
     scores: dict[str, list[np.ndarray]] = {}
-    for of in states[1:]:
-        logits = _logits(identifier, of)
-        away = of[:, None] - centres
-        distance = np.einsum("nci,ij,ncj->nc", away, precision, away).min(axis=1)
+    for waveforms in (known, foreign):
+        states = clip_means(whisper.project, identifier.model, waveforms, bf16=True)
+        logits = _logits(identifier, states)
         for name, values in {
+            "Mahalanobis distance (served)": np.array([background.score(one) for one in states]),
+            "background languages": np.array([background.log_odds(*one) for one in zip(logits, states, strict=True)]),
             "energy": logsumexp(logits, axis=1),
             "largest probability": softmax(logits).max(axis=1),
-            "Mahalanobis distance": -distance,
         }.items():
             scores.setdefault(name, []).append(values)
-        if identifier.background:
-            rows = [identifier.background.score(*one) for one in zip(logits, of, strict=True)]
-            scores.setdefault("background languages", []).append(np.array(rows))
     return {name: metrics.detection(*pair) for name, pair in scores.items()}
+
+
+def learn_centres(
+    identifier: LanguageIdentifier, background: Background, waveforms: Sequence[np.ndarray], labels: Sequence[int]
+) -> Background:
+    """Fit where training clips of the three languages lie, as recorded."""
+    return background.with_centres(clip_means(whisper.project, identifier.model, waveforms, bf16=True), labels)
 
 
 def learn_speech(

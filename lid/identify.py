@@ -29,8 +29,8 @@ class Prediction:
     """What was heard. Probabilities are calibrated; keys are "uz", "ru", "en"; times are seconds into the clip.
 
     `language` is None when no speech was found; `probabilities` are then equal. `known` tells whether it is any of the
-    three at all, by `known_score`, log-odds in nats where higher is more surely one of them; both are None with a model
-    that has no background languages, and False and the lowest score without speech. `timeline` has one entry for about
+    three at all, by `known_score`, minus a distance: higher is more surely one of them. Both are None with a model that
+    cannot tell, and False and the lowest score without speech. `timeline` has one entry for about
     each second of speech: {"start", "end", "probabilities"}. `frame_logits`, float32 (frames, 3) in the order uz, ru,
     en, and `frame_starts`, seconds (frames,), hold the evidence of each 20 ms of speech: the clip's logits are their
     mean.
@@ -148,11 +148,11 @@ class LanguageIdentifier:
 
     def _openness(self, logits: np.ndarray, states: np.ndarray) -> dict:
         """`known` and `known_score` of a clip's frame logits (frames, 3) and mean projected state (width,)."""
-        if self.background is None or not self.background.languages:
+        if self.background is None or not self.background.judges:
             return {}
         if not len(logits):
             return {"known": False, "known_score": NO_SPEECH}
-        score = self.background.score(logits.mean(axis=0), states)
+        score = self.background.score(states)
         return {"known": score >= self.background.threshold, "known_score": round(score, 4)}
 
     def _frames(

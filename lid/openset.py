@@ -1,9 +1,11 @@
 """Is it speech, and any of the three languages at all?
 
 While training, the head has a row for each background language beside the three. The checkpoint keeps the three alone,
-so that it stays an ordinary one; the other rows lie beside it in `background.safetensors`, and so does a row that tells
-speech from noise and music, fitted once training is over. All are applied to the same projected states, and all are
-linear, so a clip's scores need only the mean of its projected states.
+so that it stays an ordinary one; what else it knows lies beside it in `background.safetensors`: those rows, a row that
+tells speech from noise and music, and where training clips of the three languages lie, the last two fitted once
+training is over. All look at the mean of a clip's projected states. How far that is from the nearest of the three
+languages (Mahalanobis distance, Lee et al. 2018) is the score: of all that was tried it refuses most of the languages
+that training never heard.
 """
 
 import json
@@ -18,16 +20,20 @@ from safetensors.numpy import save_file
 from lid.errors import InputError
 
 FILE_NAME = "background.safetensors"
-NO_SPEECH = -30.0  # the score of a clip without speech, and the lowest there is
+NO_SPEECH = -1000.0  # the score of a clip without speech, and the lowest there is
 KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
 HEARD = 0.995  # share of speech that counts as speech
 
 
 @dataclass(frozen=True)
 class Background:
-    """Rows of the background languages: `weight` float32 (languages, width) and `bias` (languages,). A clip is one of
-    the three languages when its score reaches `threshold`. `speech` (width,) is the row for speech, against noise, and
-    `speech_threshold` what its product with a clip's states must reach; without one, everything passes for speech."""
+    """What lies beside a checkpoint.
+
+    `weight` float32 (languages, width) and `bias` (languages,) are the rows of the background `languages`. `centres`
+    (3, width) are the means of the three languages' clips, `precision` (width, width) the inverse of the covariance
+    around them; a clip is one of the three when its score reaches `threshold`. `speech` (width,) is the row for speech,
+    against noise, and `speech_threshold` what its product with a clip's states must reach; without it all is speech.
+    """
 
     languages: tuple[str, ...]
     weight: np.ndarray
@@ -35,12 +41,34 @@ class Background:
     threshold: float = 0.0
     speech: np.ndarray | None = None
     speech_threshold: float = 0.0
+    centres: np.ndarray | None = None
+    precision: np.ndarray | None = None
 
-    def score(self, logits: np.ndarray, states: np.ndarray) -> float:
+    @property
+    def judges(self) -> bool:
+        """Whether it can tell the three languages from others."""
+        return self.centres is not None
+
+    def score(self, states: np.ndarray) -> float:
+        """Minus the distance of a clip's mean projected state (width,) from the nearest of the three languages. Higher
+        is more surely one of them."""
+        away = states - self.centres
+        return float(max(-np.sqrt(np.einsum("ci,ij,cj->c", away, self.precision, away).min()), NO_SPEECH))
+
+    def log_odds(self, logits: np.ndarray, states: np.ndarray) -> float:
         """Log-odds (nats) of the three languages, by their logits (3,), against all background languages, by the
-        clip's mean projected state (width,). Higher is more surely one of the three."""
-        against = self.weight @ states + self.bias
-        return float(np.clip(np.logaddexp.reduce(logits) - np.logaddexp.reduce(against), NO_SPEECH, -NO_SPEECH))
+        clip's mean projected state (width,): what the rows alone would say."""
+        return float(np.logaddexp.reduce(logits) - np.logaddexp.reduce(self.weight @ states + self.bias))
+
+    def with_centres(self, states: np.ndarray, labels: np.ndarray) -> "Background":
+        """Fit centres and precision on mean projected states (clips, width) and labels (clips,) of the languages."""
+        from sklearn.covariance import LedoitWolf
+
+        labels = np.asarray(labels)
+        centres = np.stack([states[labels == label].mean(axis=0) for label in np.unique(labels)])
+        around = states - centres[np.searchsorted(np.unique(labels), labels)]
+        precision = LedoitWolf(assume_centered=True).fit(around).precision_
+        return replace(self, centres=centres.astype(np.float32), precision=precision.astype(np.float32))
 
     def with_threshold(self, scores: np.ndarray) -> "Background":
         """The threshold that keeps KEPT of these scores, which are of clips in the three languages."""
@@ -70,8 +98,8 @@ class Background:
         """Write the file beside a checkpoint."""
         about = {name: json.dumps(getattr(self, name)) for name in ("languages", "threshold", "speech_threshold")}
         tensors = {"weight": self.weight.astype(np.float32), "bias": self.bias.astype(np.float32)}
-        if self.speech is not None:
-            tensors["speech"] = self.speech
+        fitted = {name: getattr(self, name) for name in ("speech", "centres", "precision")}
+        tensors |= {name: tensor for name, tensor in fitted.items() if tensor is not None}
         save_file(tensors, Path(folder) / FILE_NAME, about)
 
     @classmethod

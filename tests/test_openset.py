@@ -17,9 +17,21 @@ def background() -> Background:
 
 def test_the_score_falls_as_a_background_language_rises(background):
     logits = np.zeros(3)
-    scores = [background.score(logits, np.array([strength, 0, 0])) for strength in (0.0, 1.0, 2.0)]
+    scores = [background.log_odds(logits, np.array([strength, 0, 0])) for strength in (0.0, 1.0, 2.0)]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == pytest.approx(np.log(3 / 2))
+
+
+def test_what_lies_far_from_all_three_languages_scores_low(background):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 100)
+    states = 5 * np.eye(3)[labels] + rng.normal(0, [1.0, 1.0, 0.1], (300, 3))
+    assert not background.judges
+    judge = background.with_centres(states, labels)
+    assert judge.judges
+    near, wide, narrow = (judge.score(np.array(place)) for place in ([5, 0, 0], [8, 0, 0], [5, 0, 3]))
+    assert near > wide > narrow  # three units are far where clips hardly vary
+    assert wide == pytest.approx(-3, abs=0.5)
 
 
 def test_the_threshold_keeps_its_share(background):
@@ -30,8 +42,8 @@ def test_the_threshold_keeps_its_share(background):
 
 def test_cooling_divides_the_evidence(background):
     states = np.array([2.0, 0.0, 0.0])
-    assert background.cooled(2.0).score(np.zeros(3), states) == pytest.approx(
-        background.score(np.zeros(3), states / 2), abs=1e-6
+    assert background.cooled(2.0).log_odds(np.zeros(3), states) == pytest.approx(
+        background.log_odds(np.zeros(3), states / 2), abs=1e-6
     )
 
 
@@ -47,10 +59,12 @@ def test_speech_is_told_from_noise(background):
 def test_it_comes_back_from_its_file(background, tmp_path):
     assert Background.load(tmp_path) is None
     learnt = background.with_speech(np.ones((5, 3)), -np.ones((5, 3)), np.ones((5, 3))).with_threshold(np.ones(3))
+    learnt = learnt.with_centres(np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3)
     learnt.save(tmp_path)
     loaded = Background.load(tmp_path)
     assert (loaded.languages, loaded.threshold) == (learnt.languages, learnt.threshold)
-    assert loaded.score(np.zeros(3), np.ones(3)) == pytest.approx(learnt.score(np.zeros(3), np.ones(3)))
+    assert loaded.score(np.ones(3)) == pytest.approx(learnt.score(np.ones(3)))
+    assert loaded.log_odds(np.zeros(3), np.ones(3)) == pytest.approx(learnt.log_odds(np.zeros(3), np.ones(3)))
     assert loaded.is_speech(np.ones(3)) == learnt.is_speech(np.ones(3))
 
 
