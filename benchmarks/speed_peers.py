@@ -1,0 +1,154 @@
+"""One contender of speed.py in a process of its own: reads requests from stdin, one JSON object a line, and answers
+each with seconds, CPU seconds and peak memory. faster-whisper's process needs only its own packages and NumPy."""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+RATE = 16_000
+SIZE = 2048  # rows and columns of the matrices that the peak is measured with
+
+
+def ours(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
+    """lid, waveform to Prediction, voice detection and timeline included."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    import torch
+
+    torch.set_num_threads(options.threads)
+    from lid import LanguageIdentifier
+
+    identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
+    options.about = {"precision": identifier.model.precision}
+
+    def answer(waveforms: list[np.ndarray]) -> list:
+        predictions = [identifier.identify(waveform) for waveform in waveforms]
+        return [[p.language, len(p.frame_logits)] for p in predictions]
+
+    return answer
+
+
+def stock(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
+    """Transformers' pipeline("audio-classification") with the same encoder at its usual 30 s window."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    from transformers import pipeline
+
+    classify = pipeline("audio-classification", model=options.model, device="cpu", dtype=torch.float32)
+
+    def answer(waveforms: list[np.ndarray]) -> list:
+        clips = [{"raw": waveform, "sampling_rate": RATE} for waveform in waveforms]
+        return [found[0]["label"] for found in classify(clips, batch_size=len(clips), top_k=1)]
+
+    return answer
+
+
+def detection(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
+    """openai/whisper's detect_language in Transformers: 30 s through the encoder, one step of the decoder."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    features = WhisperFeatureExtractor.from_pretrained(options.model)
+    model = WhisperForConditionalGeneration.from_pretrained(options.model, dtype=torch.float32).eval()
+    codes = {token: code for code, token in model.generation_config.lang_to_id.items()}
+    tokens = sorted(codes)
+
+    def answer(waveforms: list[np.ndarray]) -> list:
+        mel = features(waveforms, sampling_rate=RATE, return_tensors="pt").input_features
+        start = torch.full((len(waveforms), 1), model.config.decoder_start_token_id)
+        with torch.inference_mode():
+            logits = model(mel, decoder_input_ids=start).logits[:, 0, tokens]
+        return [codes[tokens[best]] for best in logits.argmax(dim=1).tolist()]
+
+    return answer
+
+
+def faster_whisper(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
+    """faster-whisper's detect_language in int8."""
+    from faster_whisper import WhisperModel
+
+    model = WhisperModel(_with_tokenizer(options.model), device="cpu", compute_type="int8", cpu_threads=options.threads)
+
+    def answer(waveforms: list[np.ndarray]) -> list:
+        return [model.detect_language(audio=waveform)[0] for waveform in waveforms]
+
+    return answer
+
+
+def _with_tokenizer(folder: str) -> str:
+    """faster-whisper loads a tokenizer it does not use here; without one in the folder it would ask the network."""
+    if (Path(folder) / "tokenizer.json").is_file():
+        return folder
+    import tokenizers
+
+    copy = Path(tempfile.mkdtemp())
+    for file in Path(folder).resolve().iterdir():
+        (copy / file.name).symlink_to(file)
+    tokenizers.Tokenizer(tokenizers.models.BPE()).save(str(copy / "tokenizer.json"))
+    return str(copy)
+
+
+def peak(options: argparse.Namespace) -> Callable[[list[np.ndarray]], dict[str, float]]:
+    """Not a contender: what this machine multiplies, in floating-point operations a second, in each precision."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    import torch
+
+    torch.set_num_threads(options.threads)
+    from lid.precision import CastLinear, Int8Linear
+
+    plain = torch.nn.Linear(SIZE, SIZE).requires_grad_(False)
+    layers = {"float32": plain, "bfloat16": CastLinear(plain), "int8": Int8Linear(plain)}
+    x = torch.randn(SIZE, SIZE)
+
+    def answer(waveforms: list[np.ndarray]) -> dict[str, float]:
+        return {name: 2 * SIZE**3 / min(_timed(layer, x) for _ in range(5)) for name, layer in layers.items()}
+
+    return answer
+
+
+def _timed(layer: Callable, x: object) -> float:
+    import torch
+
+    with torch.inference_mode():
+        start = time.perf_counter()
+        layer(x)
+        return time.perf_counter() - start
+
+
+CONTENDERS = {"ours": ours, "stock": stock, "detection": detection, "faster-whisper": faster_whisper, "peak": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("contender", choices=CONTENDERS)
+    parser.add_argument("--model")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--speech", type=Path, required=True, help="a .npy of mono float32 at 16 kHz")
+    options = parser.parse_args()
+    options.about = {}
+    speech = np.load(options.speech)
+    start = time.perf_counter()
+    answer = CONTENDERS[options.contender](options)
+    print(json.dumps({"load": time.perf_counter() - start, **options.about}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        clip = np.tile(speech, -(-int(request["seconds"] * RATE) // len(speech)))[: int(request["seconds"] * RATE)]
+        wall, cpu = time.perf_counter(), time.process_time()
+        said = answer([clip] * request["batch"])
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+        print(json.dumps({"wall": wall, "cpu": cpu, "rss": rss, "said": said}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
