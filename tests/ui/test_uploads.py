@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
@@ -22,7 +23,9 @@ def test_old_files_go_and_new_ones_stay(tmp_path):
 
 
 def moved(component, path: str) -> str:
-    return asyncio.run(component.async_move_resource_to_block_cache(path))
+    # In a thread of its own: a browser test may have left its event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, component.async_move_resource_to_block_cache(path)).result()
 
 
 @pytest.fixture
