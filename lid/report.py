@@ -27,8 +27,9 @@ def load(run: Path) -> tuple[dict, dict]:
         raise InputError(f"{run} holds no finished run: {error.filename} is missing.", "run") from error
 
 
-def fill(template: str, metrics: dict, audit: dict, statement: str) -> str:
-    """A template of lid/templates ("card", "report") with this run's settings, numbers and tables."""
+def fill(template: str, metrics: dict, audit: dict, statement: str, failures: str = "") -> str:
+    """A template of lid/templates ("card", "report") with this run's settings, numbers and tables, and what was found
+    about its failures, in prose."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     values = {
         **metrics["settings"],
@@ -57,7 +58,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str) -> str:
         "foreign_table": _foreign_table(openness.get("foreign", {})),
         "score_table": _score_table(openness.get("scores", {})),
         "no_speech_table": _no_speech_table(openness["no_speech"]),
-        "failures": _text("FAILURES.md"),
+        "failures": failures,
         "medium": _medium(),
     }
     return (TEMPLATES / f"{template}.md").read_text().format(**values)
@@ -76,7 +77,7 @@ def install(run: Path, statement: Path, root: Path = ROOT) -> None:
     (root / "assets" / "figures").mkdir(parents=True, exist_ok=True)
     figures.reliability(metrics["calibration"], root / "assets" / "figures" / "reliability.svg")
     (model / "README.md").write_text(fill("card", metrics, audit, text))
-    (root / "REPORT.md").write_text(fill("report", metrics, audit, text))
+    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, _text("FAILURES.md")))
 
 
 def _share(rate: dict) -> str:
