@@ -2,10 +2,12 @@
 
 The package runs it through ONNX Runtime, a block of frames at a time. Here everything but the LSTM takes all frames at
 once, and the transform is an FFT instead of a product with its matrix: half the time, the same probabilities, and no
-second runtime to load.
+second runtime to load. It runs on one thread: an LSTM has steps so short that a second one saves nothing, and where
+another program has that core, each step waits for it.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,13 +28,24 @@ def probabilities(waveform: np.ndarray, gain: float = 1.0) -> np.ndarray:
     (ceil(samples / 512),)."""
     network = _network()
     state, context, found = None, torch.zeros(CONTEXT), [np.zeros(0, np.float32)]
-    for start in range(0, len(waveform), BLOCK * FRAME):
-        block = torch.tensor(waveform[start : start + BLOCK * FRAME], dtype=torch.float32) * gain
-        block = nn.functional.pad(block, (0, -len(block) % FRAME))
-        scores, state = network(torch.cat([context, block]).unfold(0, CONTEXT + FRAME, FRAME), state)
-        found.append(scores.numpy())
-        context = block[-CONTEXT:]
+    with _one_thread():
+        for start in range(0, len(waveform), BLOCK * FRAME):
+            block = torch.tensor(waveform[start : start + BLOCK * FRAME], dtype=torch.float32) * gain
+            block = nn.functional.pad(block, (0, -len(block) % FRAME))
+            scores, state = network(torch.cat([context, block]).unfold(0, CONTEXT + FRAME, FRAME), state)
+            found.append(scores.numpy())
+            context = block[-CONTEXT:]
     return np.concatenate(found)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Network(nn.Module):
