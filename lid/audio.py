@@ -5,6 +5,8 @@ install on the system. FFmpeg parses hostile files, so it gets bytes or one regu
 audio containers: playlists, concatenation scripts and URLs, which could make it open something else, are never tried.
 """
 
+import contextlib
+import ctypes
 import io
 import os
 from collections.abc import Iterator
@@ -14,13 +16,24 @@ from pathlib import Path
 import av
 import numpy as np
 import soxr
+from av.audio.frame import format_dtypes
+from av.audio.plane import AudioPlane
 
 from lid.errors import InputError
 
 SAMPLE_RATE = 16_000  # Hz: what Whisper's log-mel front end expects
 CONTAINERS = "aac,aiff,amr,au,caf,flac,matroska,mov,mp3,ogg,w64,wav,webm"
 BLOCK_SECONDS = 1.0  # decoded frames, some 20 ms long, are converted and resampled together by the second
+BLOCK_SAMPLES = 2**20  # or when there are so many samples over all channels: a second may have 255 of them
 FORMATS_IN_WORDS = "WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM"
+
+# Five kilobytes can hold hours of 255 silent channels, millions of packets that cannot be decoded, or an index that
+# claims to fill gigabytes. So there is a bound on what any file may ask of processor and memory.
+WORK = 300_000  # samples over all channels for each second that is allowed: 5.1 sound at 48 kHz
+WORK_OF_PACKET = 1_000  # what a packet counts for at least, in samples,
+WORK_OF_DAMAGE = 5_000  # and one that gives no sound
+MOST_STREAMS = 16  # in a container; phones' videos have up to seven
+MOST_MEMORY = 128 * 1024**2  # bytes FFmpeg may ask for at once: the index of a day in an M4A has 97 MB
 
 
 @dataclass(frozen=True)
@@ -66,13 +79,21 @@ def decode(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -
 def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> Recording:
     """As `decode`, and tells what the container claims and whether part of the file was unreadable."""
     data = _checked(source, limits)
+    _bound_memory()
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", "max_streams": str(MOST_STREAMS)}
     try:
-        with av.open(data, options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}) as container:
+        with av.open(data, options=options) as container:
             return _read_container(container, limits)
     except InputError:
         raise
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
         raise InputError(f"This file is not audio we can read. Send {FORMATS_IN_WORDS}.", "not_audio") from error
+
+
+def _bound_memory() -> None:
+    """FFmpeg's own bound for one allocation is 2 GB. PyAV does not say how to lower it; the libraries it loads do."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(MOST_MEMORY))
 
 
 def _checked(source: str | os.PathLike | bytes, limits: Limits) -> io.BytesIO | io.BufferedReader:
@@ -107,7 +128,7 @@ def _read_container(container: av.container.InputContainer, limits: Limits) -> R
     declared = _declared_seconds(container, stream)
     samples = bytearray()  # grows in place: a list of pieces joined at the end would take twice an hour's 230 MB
     damaged, resampler, rate = False, None, None
-    for block in _blocks(_frames(container, stream), limits):
+    for block in _blocks(_frames(container, stream, limits), limits):
         if block is None:
             damaged = True
             continue
@@ -151,22 +172,26 @@ def _blocks(frames: Iterator[av.AudioFrame | None], limits: Limits) -> Iterator[
             yield None
             continue
         this = (frame.sample_rate, frame.format.name, frame.format.is_planar, frame.layout.nb_channels)
-        if arrays and (this != kind or gathered >= BLOCK_SECONDS * frame.sample_rate):
+        enough = min(BLOCK_SECONDS * frame.sample_rate, BLOCK_SAMPLES / frame.layout.nb_channels)
+        if arrays and (this != kind or gathered >= enough):
             yield _Block(kind[0], _mono(arrays, *kind[2:]))
             arrays, gathered = [], 0
         if this != kind:
             _check_rate(frame.sample_rate, limits)
             kind = this
-        arrays.append(frame.to_ndarray())
+        arrays.append(_array(frame))
         gathered += frame.samples
     if arrays:
         yield _Block(kind[0], _mono(arrays, *kind[2:]))
 
 
-def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
+def _frames(
+    container: av.container.InputContainer, stream: av.AudioStream, limits: Limits
+) -> Iterator[av.AudioFrame | None]:
     """Decoded frames; None stands for a packet that could not be decoded."""
     packets = container.demux(stream)
-    while True:
+    left = WORK * limits.max_seconds
+    while left > 0:
         try:
             packet = next(packets)
         except StopIteration:
@@ -175,9 +200,29 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
             yield None
             return
         try:
-            yield from packet.decode()
+            frames = packet.decode()
         except av.FFmpegError:
+            left -= WORK_OF_DAMAGE
             yield None
+            continue
+        work = sum(frame.samples * frame.layout.nb_channels for frame in frames)
+        left -= max(WORK_OF_PACKET, work) if frames else WORK_OF_DAMAGE
+        yield from frames
+    raise InputError("This file takes too long to decode. Send it as mono, or a part of it.", "too_long")
+
+
+def _array(frame: av.AudioFrame) -> np.ndarray:
+    """Samples of a frame as they are, (channels, samples) or interleaved (1, channels * samples).
+
+    What `frame.to_ndarray()` is for. In PyAV 18 that takes the pointers that follow the eighth channel's for more
+    channels, and ends the process.
+    """
+    channels = frame.layout.nb_channels
+    planes, count = (channels, frame.samples) if frame.format.is_planar else (1, channels * frame.samples)
+    dtype = format_dtypes.get(frame.format.name)
+    if dtype is None:
+        raise ValueError(f"samples of kind {frame.format.name}")
+    return np.stack([np.frombuffer(AudioPlane(frame, plane), dtype, count) for plane in range(planes)])
 
 
 def _mono(arrays: list[np.ndarray], planar: bool, channels: int) -> np.ndarray:
@@ -190,7 +235,8 @@ def _mono(arrays: list[np.ndarray], planar: bool, channels: int) -> np.ndarray:
         array = (array.astype(np.float32) - 128.0) / 128.0
     elif np.issubdtype(array.dtype, np.integer):
         array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
-    mono = array.mean(axis=0, dtype=np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        mono = array.mean(axis=0, dtype=np.float32)
     return np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
