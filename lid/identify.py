@@ -96,15 +96,16 @@ class LanguageIdentifier:
         """How many encoder layers there are to draw."""
         return len(self.model.encoder.layers)
 
-    def identify(self, waveform: np.ndarray, progress: Callable[[float], None] | None = None) -> Prediction:
+    def identify(self, waveform: np.ndarray, progress: Callable[[float, str], None] | None = None) -> Prediction:
         """Mono float32 of shape (samples,) at 16 kHz, in [-1, 1] -> Prediction. Raises InputError for other arrays.
 
-        `progress` is called with the share of the speech done, in (0, 1], after each window; the last call has 1.
+        `progress` is called after each window with the share of the speech done, in (0, 1], and the language that is
+        likeliest in the window. The last call has 1; without speech there is none.
         """
         waveform = _checked(waveform)
         spans = self._speech(waveform)
         pieces = _join(spans, len(waveform))
-        logits, starts, states = self._frames(waveform, pieces, progress or (lambda share: None))
+        logits, starts, states = self._frames(waveform, pieces, progress or (lambda share, language: None))
         if self.background and len(logits) and not self.background.is_speech(states):
             spans, logits, starts = [], logits[:0], starts[:0]
         calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
@@ -156,7 +157,7 @@ class LanguageIdentifier:
         return {"known": score >= self.background.threshold, "known_score": round(score, 4)}
 
     def _frames(
-        self, waveform: np.ndarray, pieces: list[tuple[int, int]], progress: Callable[[float], None]
+        self, waveform: np.ndarray, pieces: list[tuple[int, int]], progress: Callable[[float, str], None]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Logits (frames, 3) and start second (frames,) of every frame of speech, and the mean of the projected states
         (width,); nothing is padded."""
@@ -171,9 +172,7 @@ class LanguageIdentifier:
                 summed += hidden.sum(dim=0, dtype=torch.float64)
             starts += [np.arange(start, end, FRAME_SAMPLES) / SAMPLE_RATE for start, end in window]
             done += len(heard)
-            progress(done / total)
-        if not pieces:
-            progress(1.0)
+            progress(done / total, CODES[int(logits[-1].mean(axis=0).argmax())])
         logits = np.concatenate(logits)
         with torch.inference_mode():
             states = self.model.projector((summed / max(1, len(logits))).float())

@@ -27,7 +27,7 @@ TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)  # s between ti
 HEAT = "Cividis"  # even steps in lightness, the same to colour-blind eyes
 
 _GREY, _FAINT = "#767676", "rgba(128,128,128,0.22)"
-_MARGIN = {"l": 62, "r": 14, "t": 30, "b": 44}  # the same everywhere, so that time axes line up down the page
+_MARGIN = {"l": 62, "r": 14, "t": 10, "b": 44}  # the same everywhere, so that time axes line up down the page
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ def bars(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
             width=0.62,
         )
     )
-    figure.update_xaxes(title_text=labels.probability, range=[0, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_xaxes(title_text=labels.probability, range=[0, 100], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_size=14, ticklabelstandoff=6)
     left = max(76, 10 + 9 * _longest(labels))  # px: for the names
-    return _finish(figure, labels, height=200, margin={"l": left, "r": 14, "t": 6, "b": 44})
+    return _finish(figure, labels, height=200, margin={"l": left, "r": 58, "t": 6, "b": 44})  # right: for "> 99 %"
 
 
 def timeline(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
@@ -101,9 +101,9 @@ def timeline(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
             hovertemplate=f"{labels.names[code]} %{{y:.0f}} %, %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} "
             f"{labels.second}<extra></extra>",
         )
-    figure.update_layout(barmode="stack", legend=_legend(labels))
+    figure.update_layout(barmode="stack")
     figure.update_yaxes(title_text=labels.probability, range=[0, 100], tickvals=[0, 50, 100])
-    return _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=210)
+    return _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=190)
 
 
 def evidence(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
@@ -123,9 +123,8 @@ def evidence(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
             line={"color": COLOURS[code], "width": 2},
             hovertemplate=f"%{{x:.1f}} {labels.second}: {labels.names[code]} %{{y:+.1f}}<extra></extra>",
         )
-    figure.update_layout(legend=_legend(labels))
     figure.update_yaxes(title_text=labels.evidence, nticks=5)
-    figure = _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=220)
+    figure = _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=200)
     return figure.update_yaxes(zeroline=True, zerolinecolor=_GREY, zerolinewidth=1)
 
 
@@ -158,7 +157,7 @@ def mel(log_mel: np.ndarray, seconds: float | None = None, labels: Labels = ENGL
         showgrid=False,
     )
     figure.update_xaxes(showgrid=False)
-    return _finish(_seconds(figure, seconds, labels), labels, height=300, margin={**_MARGIN, "t": 52})
+    return _finish(_seconds(figure, seconds, labels), labels, height=284, margin={**_MARGIN, "t": 36})
 
 
 def attention(weights: np.ndarray, start: float = 0.0, labels: Labels = ENGLISH) -> go.Figure:
@@ -188,7 +187,7 @@ def attention(weights: np.ndarray, start: float = 0.0, labels: Labels = ENGLISH)
     figure.update_yaxes(
         title_text=labels.looking_from, showgrid=False, scaleanchor="x", constrain="domain", constraintoward="top"
     )
-    return _finish(figure, labels, height=440, margin={**_MARGIN, "t": 52})
+    return _finish(figure, labels, height=424, margin={**_MARGIN, "t": 36})
 
 
 def pool(array: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -242,21 +241,6 @@ def _points(logits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.concatenate(times), np.concatenate(values).astype(np.float32)
 
 
-def _legend(labels: Labels) -> dict:
-    """Above the picture; narrow enough that three names fit a phone in one line."""
-    return {
-        "orientation": "h",
-        "x": 0,
-        "y": 1.02,
-        "yanchor": "bottom",
-        "traceorder": "normal",
-        "itemclick": False,
-        "itemdoubleclick": False,
-        "font": {"size": 11},
-        "entrywidth": 42 if _longest(labels) < 8 else 7 * _longest(labels),  # px
-    }
-
-
 def _longest(labels: Labels) -> int:
     return max(len(name) for name in labels.names.values())
 
@@ -264,7 +248,7 @@ def _longest(labels: Labels) -> int:
 def _colour_bar(title: str, **ticks) -> dict:
     """A thin bar above the picture, where it costs no width on a phone."""
     return {
-        "title": {"text": title, "side": "top", "font": {"size": 12}},
+        "title": {"text": title, "side": "right", "font": {"size": 12}},
         "tickfont": {"size": 12},
         "orientation": "h",
         "x": 0,
@@ -272,7 +256,7 @@ def _colour_bar(title: str, **ticks) -> dict:
         "y": 1.0,
         "yanchor": "bottom",
         "ypad": 6,
-        "len": 160,
+        "len": 120,
         "lenmode": "pixels",
         "thickness": 8,
         "outlinewidth": 0,
@@ -299,5 +283,6 @@ def _finish(figure: go.Figure, labels: Labels, height: int, margin: dict = _MARG
         font={"family": "system-ui, sans-serif", "size": 13, "color": _GREY},
         hoverlabel={"font_size": 13},
         bargap=0,
+        showlegend=False,  # the page has one, in text that wraps
         template="none",
     )

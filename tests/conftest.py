@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +59,24 @@ def outbound(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def app_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
     """app.py itself, offline, on a free port of 127.0.0.1; started once."""
+    with _running(["app.py"], outbound, tmp_path_factory.mktemp("app")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def busy_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
+    """The same app with a queue that is always full."""
+    code = "from lid.ui import settings; settings.QUEUE_SIZE = 0; import app; app.main()"
+    with _running(["-c", code], outbound, tmp_path_factory.mktemp("busy")) as address:
+        yield address
+
+
+@contextmanager
+def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[str]:
+    """Python with arguments that start the app, until it is no longer needed; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
@@ -74,7 +89,7 @@ def app_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
     (folder / "sitecustomize.py").write_text(WATCH)  # Python runs it before app.py
     log = folder / "log.txt"
     with log.open("w") as output:
-        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        app = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
             while not _answers(f"http://127.0.0.1:{port}/config"):
                 assert app.poll() is None, f"app.py ended before it answered:\n{log.read_text()}"

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError
 
 from lid import InputError, audio
-from lid.ui.texts import ENGLISH
+from lid.ui.texts import ENGLISH, RUSSIAN
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,6 +71,21 @@ def test_a_batch_answers_in_order_and_a_bad_file_stops_nobody(client, clips):
     assert speech == identify(client, clips["speech"])
     assert text == {"error": str(expected.value)}
     assert silence["language"] is None
+
+
+def test_a_full_queue_is_told_in_the_language_asked_for(busy_url):
+    body = json.dumps({"data": [None]}).encode()
+    for wanted, words in (("ru-RU,ru;q=0.9", RUSSIAN), ("de", ENGLISH)):
+        head = {"Content-Type": "application/json", "Accept-Language": wanted}
+        with pytest.raises(urllib.error.HTTPError) as reply:
+            urllib.request.urlopen(urllib.request.Request(f"{busy_url}/gradio_api/call/identify", body, head))
+        assert reply.value.code == 503
+        assert json.load(reply.value)["detail"].startswith(f"{words.busy}. ")
+
+
+def test_a_full_queue_is_told_to_the_client(busy_url, clips):
+    with pytest.raises(QueueError, match="Please try again"):
+        identify(Client(busy_url, verbose=False), clips["speech"])
 
 
 def test_a_batch_of_nothing_gets_a_sentence(client):

@@ -1,4 +1,5 @@
-// What the page does by itself in the browser: copy a result's numbers, and tie the player to the pictures' time axes.
+// What the page does by itself in the browser: copy a result's numbers, tie the player to the pictures' time axes, and
+// put right what Gradio says badly.
 (() => {
   const PICTURES = ["timeline", "evidence", "mel"];
 
@@ -17,6 +18,16 @@
     button.textContent = button.dataset.copied;
     setTimeout(() => { button.textContent = said; }, 2000);
   };
+
+  // A full queue answers 503. The page says so where the answer goes.
+  let busy = false;
+  const send = window.fetch;
+  window.fetch = async (...asked) => {
+    const reply = await send(...asked);
+    if (String(asked[0]?.url ?? asked[0]).includes("/queue/join")) busy = reply.status === 503;
+    return reply;
+  };
+  window.lidBusy = () => busy;
 
   const player = () => document.querySelector("#answer audio");
   const plotIn = (name) => document.querySelector(`#${name} .js-plotly-plot`);
@@ -61,11 +72,38 @@
     }, true);  // media events do not bubble
   }
 
-  // Gradio names its drop zone other than what is written in it; speech input and screen readers need the same.
-  new MutationObserver(() => {
-    for (const zone of document.querySelectorAll("#upload button[aria-label]:has(.wrap)")) {
-      zone.removeAttribute("aria-label");
+  // Gradio names its drop zone other than what is written in it, and once there are files puts it as a button with an
+  // English name into another without one. Speech input and screen readers need one button with the name that is seen.
+  const nameTheZone = () => {
+    const zone = document.querySelector("#upload button.upload-container");
+    const around = zone?.parentElement.closest("button");
+    if (!zone) return;
+    if (!around) return zone.removeAttribute("aria-label");
+    const label = document.querySelector("#upload [data-testid=block-label]").textContent.trim();
+    zone.setAttribute("aria-label", label);
+    around.setAttribute("aria-label", label);
+    around.setAttribute("role", "group");
+    around.removeAttribute("aria-haspopup");
+    around.title = label;
+    around.tabIndex = -1;
+  };
+
+  // Gradio's notes in the corner are in English alone. What the answer's card says needs no note.
+  const translateNotes = () => {
+    const words = window.lidWords[document.documentElement.lang.split("-")[0]] ?? window.lidWords.en;
+    for (const note of document.querySelectorAll(".toast-message-text:not([data-seen])")) {
+      note.dataset.seen = "";
+      const box = note.closest(".toast-item"), said = note.textContent.trim();
+      if (!said || said.includes("currently busy")) box.style.display = "none";
+      if (!said.includes("exceed the maximum allowed size")) continue;
+      note.textContent = words.too_large;
+      box.querySelector(".toast-title").textContent = words.failed;
     }
+  };
+
+  new MutationObserver(() => {
+    nameTheZone();
+    translateNotes();
   }).observe(document.documentElement, { childList: true, subtree: true });
 
   document.addEventListener("click", (click) => {

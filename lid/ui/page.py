@@ -1,5 +1,6 @@
 """The Gradio page: layout, wiring, and how it is served. What it says is in wording.py, what it draws in plots.py."""
 
+import json
 import os
 import threading
 import time
@@ -18,10 +19,11 @@ from lid import model as whisper
 from lid.audio import Limits
 from lid.errors import InputError
 from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, Prediction
-from lid.ui import settings, table, texts, uploads, wording
+from lid.ui import busy, settings, table, texts, uploads, wording
 from lid.ui.api import Budget, Endpoints, keep_working_tools
+from lid.ui.examples import Examples
 from lid.ui.live import Buffer
-from lid.ui.recording import Heard, Opening, hear, of_waveform, steps
+from lid.ui.recording import Heard, Opening, Step, hear, of_waveform, steps
 from lid.ui.texts import Texts
 
 HERE = Path(__file__).parent
@@ -33,6 +35,8 @@ SHOW_ANSWER = "() => document.getElementById('answer').scrollIntoView({behavior:
 ANNOUNCE = "() => document.getElementById('answer').setAttribute('aria-live', 'polite')"  # to screen readers
 # The last input of each event is the language that the browser's part of the page shows.
 WITH_LANGUAGE = "(...inputs) => [...inputs.slice(0, -1), document.documentElement.lang]"
+
+SIZES = {384: "tiny", 512: "base", 768: "small", 1024: "medium", 1280: "large"}  # Whisper's, by the encoder's width
 
 # Gradio's recorder sends a piece every 0.1 s whatever its event asks for, and pieces that come faster than they are
 # dealt with are lost. It reads this property as it starts, a moment after it says that it does.
@@ -61,7 +65,7 @@ def launch_options(limits: Limits) -> dict:
     return {
         "theme": _theme(),
         "css_paths": HERE / "style.css",
-        "head": f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+        "head": _script(limits),
         "i18n": gr.I18n(**{code: _static(words, limits) for code, words in texts.ALL.items()}),
         "favicon_path": HERE / "favicon.svg",
         "footer_links": ["api", "settings"],
@@ -75,9 +79,23 @@ def launch_options(limits: Limits) -> dict:
     }
 
 
+def _script(limits: Limits) -> str:
+    """page.js, and what it has to say."""
+    too_large = InputError("", "too_large")
+    words = {
+        code: {"failed": said.failed, "too_large": wording.explained(too_large, said, limits)}
+        for code, said in texts.ALL.items()
+    }
+    return f"<script>window.lidWords = {json.dumps(words)};\n{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
+
+
 def _static(words: Texts, limits: Limits) -> dict[str, str]:
     """What the page shows before anything is asked of the server: translated in the browser, by these keys."""
-    pictures = {f"picture_{name}": wording.subheading(*said) for name, said in words.pictures.items()}
+    legends = dict.fromkeys(("timeline", "evidence"), wording.legend(words))
+    pictures = {}
+    for name, (heading, how_to_read) in words.pictures.items():
+        pictures[f"picture_{name}"] = wording.subheading(heading, legends.get(name, ""))
+        pictures[f"caption_{name}"] = wording.note(how_to_read)
     examples = {f"example_{name}": said for name, said in words.example_names.items()}
     return {
         "title": words.title,
@@ -90,6 +108,8 @@ def _static(words: Texts, limits: Limits) -> dict[str, str]:
         "examples": wording.subheading(words.examples),
         "examples_note": wording.note(words.examples_note),
         "waiting": wording.waiting(words),
+        "busy": wording.busy(words),
+        "broken": wording.broken(words),
         "bars_note": wording.note(words.bars_note),
         "layer": words.layer,
         "head": words.head,
@@ -107,16 +127,19 @@ class Page:
         self.window_seconds = whisper.window_seconds(identifier.model)
         self.limits = limits
         self.hardware = _hardware(identifier.model.device)
-        self.model = "" if identifier.name == EMBEDDED_MODEL.name else identifier.name
+        self.name = "" if identifier.name == EMBEDDED_MODEL.name else identifier.name
+        self.size = SIZES.get(identifier.model.config.d_model, "")
         self._identify = gpu(identifier.identify)
         self._listen = gpu(steps(identifier.identify))
         self._attention = gpu(identifier.attention)
         self._live_turn = threading.Lock()
+        self._examples = Examples(self._hear, self._look)
         with gr.Blocks(title=texts.ENGLISH.title, analytics_enabled=False) as self.blocks:
             self._lay_out()
             self._wire()
             Endpoints(self._identify, limits).add()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1)
+        busy.say_so(self.blocks)
 
     def _lay_out(self) -> None:
         gr.HTML(_translated("header"))
@@ -135,6 +158,7 @@ class Page:
         with gr.Column(visible=False, elem_classes="lid-panel") as self.where, gr.Row():
             with gr.Column(scale=5, min_width=260):
                 gr.HTML(_translated("picture_attention"))
+                gr.HTML(_translated("caption_attention"))
                 layers = [(f"{layer} / {self.layers}", layer) for layer in range(1, self.layers + 1)]
                 heads = [(f"1–{self.heads}", 0), *((str(head), head) for head in range(1, self.heads + 1))]
                 self.layer = gr.Dropdown(layers, value=self.layers, label=_translated("layer"), filterable=False)
@@ -175,6 +199,7 @@ class Page:
         inputs = [self.microphone, self.files, self.buffer]
         private = {"api_visibility": "private", "js": WITH_LANGUAGE}
         options = {**private, "concurrency_id": "model", "show_progress_on": self.answer}
+        kept = {**options, "concurrency_id": "examples"}  # what was heard before waits for no one's recording
         answered = [
             self.microphone.stop_recording(
                 self._on_recording, [self.microphone, self.language], [*shown, self.files], **options
@@ -184,20 +209,23 @@ class Page:
                 self._on_live_end, [self.buffer, self.language], [*shown, self.buffer, self.live], **options
             ),
         ]
+        clicked = []
         for button, name in self.examples:
             on_click = _fixed(self._on_example, EXAMPLES / name)
-            answered.append(button.click(on_click, self.language, [*shown, self.files, self.microphone], **options))
+            clicked.append(button.click(on_click, self.language, [*shown, self.files, self.microphone], **kept))
         drawing = {**private, "concurrency_id": "model", "show_progress": "minimal"}
         view = ([self.opening, self.layer, self.head, self.language], self.attention)
-        for event in answered:
+        for event in (*answered, *clicked):
             event.then(None, js=SHOW_ANSWER)
-            event.success(self._draw_attention, *view, **drawing)
+            event.failure(None, None, self.answer, js=FAILED)
+            turn = {"concurrency_id": "examples"} if event in clicked else {}
+            event.success(self._draw_attention, *view, **{**drawing, **turn})
         gr.on([self.layer.input, self.head.input], self._draw_attention, *view, trigger_mode="always_last", **drawing)
         self.live.start_recording(None, None, self.live, js=LONGER_PIECES)
         self.live.start_recording(
             self._on_live_start, self.language, [*shown, *inputs], queue=False, show_progress="hidden", **private
         )
-        self.live.stream(
+        heard = self.live.stream(
             self._on_live,
             [self.live, self.buffer, self.language],
             [self.answer, self.bars, self.bars_note, self.buffer],
@@ -208,11 +236,12 @@ class Page:
             show_progress="hidden",
             **private,
         )
+        heard.failure(None, None, self.answer, js=FAILED)
         self.blocks.load(None, js=ANNOUNCE)
         gr.on([self.microphone.clear, self.files.clear], self._on_clear, self.language, shown, queue=False, **private)
 
     def _on_recording(self, path: str | None, language: str | None) -> Iterator[dict]:
-        for update in self._show(path, texts.choose(language)):
+        for update in self._show(path, texts.choose(language), wording.player_of(path) if path else ""):
             yield {**update, self.files: None}
 
     def _on_upload(self, paths: list[str] | None, language: str | None) -> Iterator[dict]:
@@ -226,7 +255,9 @@ class Page:
             yield {**update, self.microphone: None}
 
     def _on_example(self, path: Path, language: str | None) -> Iterator[dict]:
-        for update in self._show(str(path), texts.choose(language), wording.player_of_example(path)):
+        words = texts.choose(language)
+        aside = words.kept.format(model=self._model(words)) if path in self._examples else ""
+        for update in self._tell(self._examples.hear(path), words, wording.player_of_example(path), aside):
             yield {**update, self.files: None, self.microphone: None}
 
     def _on_clear(self, language: str | None) -> dict:
@@ -270,22 +301,32 @@ class Page:
         for step in self._listen(waveform):
             if isinstance(step, Prediction):
                 heard = of_waveform(waveform, step, self.window_seconds)
-                yield {**self._shown(heard, words, time.perf_counter() - began), **done}
+                aside = self._aside(time.perf_counter() - began, words)
+                yield {**self._shown(heard, words, aside, wording.player_of_waveform(waveform)), **done}
 
     def _show(self, path: str | None, words: Texts, player: str = "") -> Iterator[dict]:
-        """Updates of the page: how far it is, then the answer and its pictures."""
         if path is None:
             yield self._blank(words)
-            return
+        else:
+            yield from self._tell(self._hear(path), words, player)
+
+    def _hear(self, path: str | os.PathLike) -> Iterator[Step | Heard]:
+        return hear(path, self._listen, self.window_seconds, self.limits)
+
+    def _tell(self, steps: Iterator[Step | Heard], words: Texts, player: str, aside: str = "") -> Iterator[dict]:
+        """Updates of the page: how far it is and what was heard so far, then the answer and its pictures."""
         began = time.perf_counter()
-        moved = began
+        moved, so_far = began, []
         try:
-            for step in hear(path, self._listen, self.window_seconds, self.limits):
+            for step in steps:
                 if isinstance(step, Heard):
-                    yield self._shown(step, words, time.perf_counter() - began, player)
-                elif time.perf_counter() - moved > PROGRESS_EVERY and step < 1:
+                    aside = aside or self._aside(time.perf_counter() - began, words)
+                    yield self._shown(step, words, aside, player)
+                    continue
+                so_far.append(step)
+                if time.perf_counter() - moved > PROGRESS_EVERY and step.share < 1:
                     moved = time.perf_counter()
-                    yield {self.answer: wording.working(step, words)}
+                    yield {self.answer: wording.working(so_far, words)}
         except InputError as error:
             yield {**self._blank(words), self.answer: wording.problem(error, words, self.limits)}
 
@@ -316,9 +357,14 @@ class Page:
             self.opening: None,
         }
 
-    def _shown(self, heard: Heard, words: Texts, took: float, player: str = "") -> dict:
-        model = self.model or words.embedded
-        aside = words.took.format(took=wording.seconds(took, words), hardware=self.hardware, model=model)
+    def _aside(self, took: float, words: Texts) -> str:
+        return words.took.format(took=wording.seconds(took, words), hardware=self.hardware, model=self._model(words))
+
+    def _model(self, words: Texts) -> str:
+        model = words.model.format(size=self.size)
+        return f"{self.name} ({model})" if self.name else model
+
+    def _shown(self, heard: Heard, words: Texts, aside: str, player: str) -> dict:
         card = wording.answer(heard.prediction, heard.damaged, words, player, aside)
         return {**self._blank(words), **self._pictures(heard, words), self.answer: card}
 
@@ -328,13 +374,14 @@ class Page:
         pictures = {self.what: gr.update(visible=True), self.mel: mel}
         if prediction.language is None:
             return pictures
+        pictures |= {self.where: gr.update(visible=True), self.opening: heard.opening}
+        if prediction.known is False:  # between the three there is nothing to tell of it
+            return pictures
         return pictures | {
             **self._bars(prediction, words),
             self.when: gr.update(visible=True),
             self.timeline: plots.timeline(prediction, labels),
             self.evidence: plots.evidence(prediction, labels),
-            self.where: gr.update(visible=True),
-            self.opening: heard.opening,
         }
 
     def _bars(self, prediction: Prediction, words: Texts) -> dict:
@@ -347,14 +394,22 @@ class Page:
         """`head` 0 is the average of all."""
         if opening is None:
             return None
+        weights, start = self._examples.look(opening, layer, head)
+        return plots.attention(weights, start, texts.choose(language).labels)
+
+    def _look(self, opening: Opening, layer: int, head: int) -> tuple[np.ndarray, float]:
+        """Attention weights (frames, frames) and the second at which the first frame starts."""
         weights, start = self._attention(opening.waveform, layer - 1)
-        chosen = weights[head - 1] if head else weights.mean(axis=0)
-        return plots.attention(chosen, opening.start + start, texts.choose(language).labels)
+        return weights[head - 1] if head else weights.mean(axis=0), opening.start + start
 
 
 def _translated(key: str) -> str:
     """A mark that the browser replaces by the sentence in its language. As a string, which every component takes."""
     return str(I18nData(key))
+
+
+# After a call that came to nothing; page.js knows whether the queue was full.
+FAILED = f"() => [window.lidBusy() ? {json.dumps(_translated('busy'))} : {json.dumps(_translated('broken'))}]"
 
 
 def _plot(name: str) -> gr.Plot:
@@ -364,7 +419,9 @@ def _plot(name: str) -> gr.Plot:
 def _picture(name: str) -> gr.Plot:
     with gr.Column(elem_classes="lid-picture"):
         gr.HTML(_translated(f"picture_{name}"))
-        return _plot(name)
+        plot = _plot(name)
+        gr.HTML(_translated(f"caption_{name}"))
+    return plot
 
 
 def _fixed(function: Callable, argument) -> Callable:

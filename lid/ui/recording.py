@@ -20,7 +20,7 @@ CONTEXT = 1.0  # seconds kept on either side of the opening, for the voice detec
 DAMAGE = 0.1  # share of the declared length that may be missing: MP3 headers are often a little off
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opening:
     """The first stretch of speech, for the attention picture: `waveform` (samples,) starts at `start` s of the clip."""
 
@@ -42,21 +42,29 @@ class Heard:
     damaged: bool
 
 
-def steps(identify: Callable) -> Callable[[np.ndarray], Iterator[float | Prediction]]:
-    """Turn `identify(waveform, progress)` into a generator: the share done after each window, then the Prediction.
+@dataclass(frozen=True)
+class Step:
+    """How far a recording is: the share of its speech done, in (0, 1], and the likeliest language since the last."""
+
+    share: float
+    language: str
+
+
+def steps(identify: Callable) -> Callable[[np.ndarray], Iterator[Step | Prediction]]:
+    """Turn `identify(waveform, progress)` into a generator: a Step after each window, then the Prediction.
 
     A generator, because that is what can run on a GPU lent to one function. Closing it ends the work after the window
     it is at.
     """
 
-    def run(waveform: np.ndarray) -> Iterator[float | Prediction]:
+    def run(waveform: np.ndarray) -> Iterator[Step | Prediction]:
         news: queue.SimpleQueue = queue.SimpleQueue()
         left = threading.Event()
 
-        def progress(share: float) -> None:
+        def progress(share: float, language: str) -> None:
             if left.is_set():
                 raise _Left
-            news.put(share)
+            news.put(Step(share, language))
 
         def work() -> None:
             try:
@@ -83,8 +91,8 @@ class _Left(Exception):
 
 def hear(
     path: str | os.PathLike, listen: Callable[[np.ndarray], Iterator], window_seconds: float, limits: Limits
-) -> Iterator[float | Heard]:
-    """Decode a file, identify it, and keep what the pictures need: the share done now and then, last of all the Heard.
+) -> Iterator[Step | Heard]:
+    """Decode a file, identify it, and keep what the pictures need: a Step after each window, last of all the Heard.
 
     `listen` comes from `steps`. Raises InputError for a file that cannot be used.
     """

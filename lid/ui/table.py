@@ -8,7 +8,6 @@ from html import escape
 
 from lid.identify import Prediction
 from lid.languages import CODES
-from lid.plots import COLOURS
 from lid.ui import wording
 from lid.ui.texts import Texts
 
@@ -70,8 +69,7 @@ def _row(row: Row, texts: Texts) -> str:
     if row.prediction is None:
         return f"<tr>{name}<td colspan='4'>…</td></tr>"
     headline, share = wording.verdict(row.prediction, texts)
-    colour = COLOURS.get(row.prediction.language) if share else None
-    dot = f"<span class='lid-dot' style='--tone:{colour}'></span>" if colour else ""
+    dot = wording.dot(row.prediction.language) if share else ""
     speech, duration = (
         wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
     )

@@ -1,17 +1,24 @@
 """What the page says, as HTML. The sentences are in `texts`; here they are chosen and filled in."""
 
 import base64
+import io
+import json
 import mimetypes
+import wave
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from lid.audio import FORMATS_IN_WORDS, Limits
+import numpy as np
+
+from lid.audio import FORMATS_IN_WORDS, SAMPLE_RATE, Limits
 from lid.errors import InputError
 from lid.identify import Prediction
 from lid.languages import CODES
 from lid.plots import COLOURS, percent
-from lid.ui.settings import LIVE_SECONDS, MAX_FILES
+from lid.ui.recording import Step
+from lid.ui.settings import LIVE_SECONDS, MAX_FILES, QUEUE_SIZE
 from lid.ui.texts import ENGLISH, Texts
 
 # Calibrated probability under which the page does not name a language. At 0.7 three answers in ten would be wrong,
@@ -26,9 +33,18 @@ def header(texts: Texts) -> str:
     return f"<header class='lid-header'><h1>{texts.title}</h1><p>{texts.introduction}</p></header>"
 
 
-def subheading(text: str, note: str = "") -> str:
-    paragraph = f"<p>{escape(note)}</p>" if note else ""
-    return f"<div class='lid-section'><h2>{escape(text)}</h2>{paragraph}</div>"
+def subheading(text: str, legend: str = "") -> str:
+    return f"<div class='lid-section'><h2>{escape(text)}</h2>{legend}</div>"
+
+
+def legend(texts: Texts) -> str:
+    """Which colour stands for which language."""
+    names = "".join(f"<span>{dot(code)}{escape(name)}</span>" for code, name in texts.names.items())
+    return f"<p class='lid-legend'>{names}</p>"
+
+
+def dot(code: str) -> str:
+    return f"<span class='lid-dot' style='--tone:{COLOURS[code]}'></span>"
 
 
 def note(text: str) -> str:
@@ -51,13 +67,28 @@ def listening(texts: Texts) -> str:
     return _card("listening", texts.listening, "", [texts.listening_note])
 
 
-def working(share: float, texts: Texts) -> str:
-    """How far a long recording is."""
-    said = escape(texts.progress.format(share=f"{100 * share:.0f}"))
+def working(so_far: list[Step], texts: Texts) -> str:
+    """How far a long recording is, on a bar in the colours of what was heard on the way."""
+    share = round(100 * so_far[-1].share)
+    said = escape(texts.progress.format(share=share))
+    parts, done = "", 0.0
+    for language, steps in groupby(so_far, key=lambda step: step.language):
+        end = [step.share for step in steps][-1]
+        parts += f"<span style='width:{100 * (end - done):.2f}%;background:{COLOURS[language]}'></span>"
+        done = end
     return (
         f"<section class='lid-card lid-working' data-kind='working'><p class='lid-headline'><span>{said}</span></p>"
-        f"<progress max='1' value='{share:.3f}' aria-label='{said}'></progress></section>"
+        f"<div class='lid-progress' role='progressbar' aria-label='{said}' aria-valuenow='{share}'>{parts}</div>"
+        f"{legend(texts)}</section>"
     )
+
+
+def busy(texts: Texts) -> str:
+    return _card("problem", texts.busy, "", [texts.busy_note.format(limit=QUEUE_SIZE)])
+
+
+def broken(texts: Texts) -> str:
+    return _card("problem", texts.failed, "", [texts.broken_note])
 
 
 def problem(error: InputError, texts: Texts, limits: Limits) -> str:
@@ -92,15 +123,13 @@ def answer(
     notes = [texts.damaged.format(duration=duration)] if damaged else []
     kind, headline, share, lead = _verdict(prediction, texts)
     if prediction.language is None:
-        return _card(kind, headline, share, [lead, *notes], player)
+        return _card(kind, headline, share, [lead, *notes], player, [took] if took else [])
     if prediction.speech_seconds < SHORT_SPEECH:
         notes.insert(0, texts.short_speech.format(speech=speech))
     heard = texts.spoken.format(speech=speech, duration=duration)
     asides = [f"{heard} · {took}" if took else heard]
-    copy = (
-        f"<button type='button' class='lid-copy' data-copy='{escape(numbers(prediction, texts))}' "
-        f"data-copied='{escape(texts.copied)}'>{escape(texts.copy)}</button>"
-    )
+    copy = _copy(texts.copy, numbers(prediction, texts), texts)
+    copy += _copy(texts.copy_json, json.dumps(prediction.to_dict()), texts)
     return _card(kind, headline, share, [lead, *notes], player, asides, copy)
 
 
@@ -121,7 +150,7 @@ def _verdict(prediction: Prediction, texts: Texts) -> tuple[str, str, str, str]:
     if len(parts := languages_heard(prediction)) > 1:
         names = [texts.names[parts[0]], *(texts.names[code].lower() for code in parts[1:])]
         names = [texts.names[code] for code in parts] if texts is ENGLISH else names
-        return "several", texts.joined.join(names), "", texts.several
+        return "several", texts.joined.join([", ".join(names[:-1]), names[-1]]), "", texts.several
     facts = {
         "first": _inside(texts, first),
         "first_share": percent(share),
@@ -177,6 +206,26 @@ def player_of_example(path: Path) -> str:
     """A player that carries the clip with it, so that no folder of the server need be opened to visitors."""
     kind = mimetypes.guess_type(path.name)[0] or "audio/mpeg"
     return _player(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
+
+
+def player_of_waveform(waveform: np.ndarray) -> str:
+    """A player that carries what live mode heard with it: float32 (samples,) at 16 kHz, of which nothing is kept."""
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((waveform * 32767).astype("<i2").tobytes())
+    return _player(f"data:audio/wav;base64,{base64.b64encode(sound.getvalue()).decode()}")
+
+
+def _copy(label: str, text: str, texts: Texts) -> str:
+    """A button that copies a text; page.js does it."""
+    quoted = text.replace("&", "&amp;").replace("'", "&#x27;").replace("<", "&lt;")  # JSON's many " may stay
+    return (
+        f"<button type='button' class='lid-copy' data-copy='{quoted}' data-copied='{escape(texts.copied)}'>"
+        f"{escape(label)}</button>"
+    )
 
 
 def _player(source: str) -> str:

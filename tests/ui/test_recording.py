@@ -51,15 +51,16 @@ def test_silence_has_no_opening(clips, identifier):
     assert heard(clips["silence"], identifier).opening is None
 
 
-def test_steps_tell_each_share_and_then_the_prediction():
+def test_steps_tell_each_window_and_then_the_prediction():
     prediction = make_prediction([0.9, 0.1, 0.0])
 
     def identify(waveform, progress):
-        progress(0.5)
-        progress(1.0)
+        progress(0.5, "uz")
+        progress(1.0, "ru")
         return prediction
 
-    assert list(recording.steps(identify)(np.zeros(1))) == [0.5, 1.0, prediction]
+    first, last = recording.Step(0.5, "uz"), recording.Step(1.0, "ru")
+    assert list(recording.steps(identify)(np.zeros(1))) == [first, last, prediction]
 
 
 def test_steps_hand_on_errors():
@@ -76,15 +77,15 @@ def test_steps_stop_when_nobody_waits():
 
     def identify(waveform, progress):
         try:
-            progress(0.1)
+            progress(0.1, "uz")
             seen.wait(60)
-            progress(0.2)
+            progress(0.2, "uz")
         except Exception:
             stopped.set()
             raise
 
     steps = recording.steps(identify)(np.zeros(1))
-    assert next(steps) == 0.1
+    assert next(steps).share == 0.1
     steps.close()
     seen.set()
     assert stopped.wait(60)

@@ -1,6 +1,7 @@
 """What the answer says, from predictions made to order."""
 
 import html
+import json
 import re
 
 import pytest
@@ -8,7 +9,9 @@ from predictions import make_prediction
 
 from lid import InputError
 from lid.audio import DEFAULT_LIMITS
+from lid.plots import COLOURS
 from lid.ui import wording
+from lid.ui.recording import Step
 from lid.ui.texts import ALL, ENGLISH, RUSSIAN, UZBEK
 
 
@@ -59,6 +62,8 @@ def test_a_recording_that_switches_is_told_apart_from_an_unsure_one():
         "Узбекский и английский",
         "Oʻzbekcha va inglizcha",
     ]
+    all_three = make_prediction([0.3, 0.3, 0.4], "uuurrreeee")
+    assert wording.verdict(all_three)[0] == "Uzbek, Russian and English"
 
 
 def test_no_speech_little_speech_and_damage_are_said():
@@ -80,14 +85,16 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.answer(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee"), texts=words),
         wording.answer(make_prediction([0.9, 0.1, 0.0], known=False), texts=words),
         wording.answer(make_prediction([1 / 3] * 3, ""), texts=words),
-        wording.working(0.25, words),
+        wording.working([Step(0.1, "uz"), Step(0.25, "en")], words),
         wording.listening(words),
         wording.waiting(words),
         wording.problem(error, words, DEFAULT_LIMITS),
+        wording.busy(words),
+        wording.broken(words),
         wording.limits_note(words, DEFAULT_LIMITS),
     ]
     assert len({kind(card) for card in cards[:10]}) == 9  # two of them name Uzbek
-    assert not any("{" in card for card in cards)
+    assert not any("{" in re.sub("data-copy='[^']*'", "", card) for card in cards)
 
 
 def test_numbers_to_copy_are_the_results_own_in_the_visitors_notation():
@@ -97,6 +104,19 @@ def test_numbers_to_copy_are_the_results_own_in_the_visitors_notation():
     )
     assert "Узбекский 85,3 %" in wording.numbers(prediction, RUSSIAN)
     assert wording.numbers(prediction) in html.unescape(wording.answer(prediction))
+
+
+def test_the_json_to_copy_is_what_the_command_line_prints():
+    prediction = make_prediction([0.853, 0.1, 0.047])
+    copied = re.findall("data-copy='([^']*)'", wording.answer(prediction))
+    assert [html.unescape(text) for text in copied] == [wording.numbers(prediction), json.dumps(prediction.to_dict())]
+
+
+def test_the_bar_of_a_long_recording_is_coloured_by_what_was_heard():
+    card = wording.working([Step(0.1, "uz"), Step(0.2, "uz"), Step(0.5, "en")], ENGLISH)
+    assert "50 % heard" in card
+    bar = re.findall("width:([0-9.]+)%;background:(#[0-9A-F]+)", card)
+    assert bar == [("20.00", COLOURS["uz"]), ("30.00", COLOURS["en"])]
 
 
 def test_what_a_visitor_sends_is_escaped():

@@ -32,11 +32,17 @@ ENGLISH = Texts(
     listening="Listening …",
     listening_note="Speak; the first answer comes after about a second.",
     failed="That did not work",
+    busy="Busy right now",
+    busy_note="{limit} recordings are waiting already. Try again in a minute.",
+    broken_note="Something went wrong on the server. Try again; if it happens again, send another recording.",
     no_links="Links are not opened. Send the recording itself.",
     no_file="No recording was sent. Send one audio file.",
     too_many_files="These are {count} files; {limit} can be sent at once. Send them in parts.",
     too_long_together="Together these recordings are longer than {minutes:.0f} minutes. Send this one apart.",
-    problems={},
+    problems={
+        "too_large": "This file is too large: up to {megabytes} MB are taken. Send a shorter recording or a compressed "
+        "format such as MP3."
+    },
     certainties=(
         (0.95, "Little room for doubt."),
         (0.8, "Fairly sure."),
@@ -57,9 +63,11 @@ ENGLISH = Texts(
     damaged="Part of this file could not be read; this is about the {duration} that could.",
     spoken="{speech} of speech in {duration}",
     took="answered in {took} on {hardware} by {model}",
-    embedded="the embedded model",
+    kept="kept from an earlier click; answered by {model}",
+    model="a fine-tuned Whisper {size}",
     seconds="{number} s",
     copy="Copy the numbers",
+    copy_json="Copy as JSON",
     copied="Copied",
     bars_note="Of a hundred recordings that get 90 % for a language, about ninety are in it.",
     pictures={

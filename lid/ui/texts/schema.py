@@ -34,11 +34,14 @@ class Texts:
     listening_note: str
 
     failed: str
+    busy: str
+    busy_note: str
+    broken_note: str
     no_links: str
     no_file: str
     too_many_files: str
     too_long_together: str
-    problems: dict[str, str]  # reason of an InputError -> sentence; empty where the error's own sentence serves
+    problems: dict[str, str]  # reason of an InputError -> sentence; left out where the error's own serves
 
     certainties: tuple[tuple[float, str], ...]  # calibrated probability of the answer, at least -> what to make of it
     unsure: str
@@ -53,9 +56,11 @@ class Texts:
     damaged: str
     spoken: str
     took: str
-    embedded: str
+    kept: str
+    model: str
     seconds: str
     copy: str
+    copy_json: str
     copied: str
 
     bars_note: str
