@@ -1,0 +1,117 @@
+"""The worst files that fuzzing and thinking found, each made of a few lines. Name -> bytes by `files`; what becomes of
+them is in test_hostile.py, and benchmarks/fuzz.py damages them further."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import soundfile
+
+PLAYLISTS = {
+    "playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{place}\n#EXT-X-ENDLIST\n",
+    "concatenation": "ffconcat version 1.0\nfile '{place}'\n",
+    "session description": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns={place}\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+    "DASH manifest": "<?xml version='1.0'?><MPD><Period><BaseURL>{place}</BaseURL></Period></MPD>",
+    "address": "{place}",
+}
+
+
+def files() -> dict[str, bytes]:
+    """Small files, and what each is."""
+    wav = written(np.zeros(16_000, np.int16), 16_000)
+    return {
+        **{f"{kind} of a file": text.format(place="file:///etc/hostname").encode() for kind, text in PLAYLISTS.items()},
+        **{
+            f"{kind} of a server": text.format(place="http://127.0.0.1:9/a").encode()
+            for kind, text in PLAYLISTS.items()
+        },
+        "8 planar channels": opus(8, 20),
+        "255 channels": opus(255, 10),
+        "M4A index of 2 GB": m4a(0x5000000),
+        "M4A whose sound lies in other files": m4a(100, outside=True),
+        "packets without sound": b"\xff\xf1\x50\x80\x00\xff\xfc" * 20_000,
+        "packets that cannot be decoded": b"#!AMR\n" + b"\x7c" * 400_000,
+        "NaN and infinity": written(np.array([np.nan, np.inf, -np.inf, 1e38] * 4000, np.float32), 16_000, "FLOAT"),
+        "255 channels of PCM": written(np.zeros((5000, 255), np.int16), 16_000),
+        "4 GHz": patched(wav, 24, 0xFFFFFFFF),
+        "0 Hz": patched(wav, 24, 0),
+        "block of no bytes": patched(wav, 32, 0),
+        "chunk of 4 GB": patched(wav, 40, 0xFFFFFFFF),
+        "header of 4 GB": patched(wav, 16, 0xFFFFFFFF),
+        "tag of 100 kB and no sound": id3({b"TXXX": b"x" * 100_000}),
+        "cover of 256 MB": b"ID3\x03\0\0\x7f\x7f\x7f\x7fAPIC\x0f\xff\xff\xf0\0\0" + b"\xff\xd8" * 500,
+        "24 hours of silence": opus(1, 24 * 3600 * 50 // 6),
+    }
+
+
+def written(samples: np.ndarray, rate: int, subtype: str = "PCM_16", container: str = "WAV") -> bytes:
+    """Samples (samples,) or (samples, channels) as a file."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=container, subtype=subtype)
+    return file.getvalue()
+
+
+def patched(data: bytes, place: int, value: int) -> bytes:
+    """`data` with four bytes, little-endian, in place of its own."""
+    return data[:place] + struct.pack("<I", value) + data[place + 4 :]
+
+
+def id3(frames: dict[bytes, bytes]) -> bytes:
+    """An ID3v2.3 tag, for the start of an MP3."""
+    body = b"".join(name + struct.pack(">I", len(value)) + b"\0\0" + value for name, value in frames.items())
+    size = bytes((len(body) >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + body
+
+
+def opus(channels: int, packets: int) -> bytes:
+    """Ogg Opus of unrelated silent channels (mapping family 255), 120 ms a packet in two or three bytes a channel."""
+    head = b"OpusHead" + struct.pack("<BBHIh", 1, channels, 0, 48_000, 0) + bytes([255, channels, 0, *range(channels)])
+    packet = b"\xff\x06\0" * (channels - 1) + b"\xff\x06"  # six empty frames; all but the last say their length
+    pages = [_ogg_page([head], 0, 0, 2), _ogg_page([b"OpusTags" + bytes(8)], 1, 0, 0)]
+    at_once = max(1, 255 // (len(packet) // 255 + 1))
+    for first in range(0, packets, at_once):
+        last = min(packets, first + at_once)
+        pages.append(_ogg_page([packet] * (last - first), len(pages), last * 5760, 0))
+    return b"".join(pages)
+
+
+def m4a(samples: int, outside: bool = False) -> bytes:
+    """An M4A of PCM whose index claims `samples` samples, two bytes and 10 ms each; `outside` says that they lie in
+    /etc/hostname."""
+    matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    movie = struct.pack(">5IIH10x", 0, 0, 0, 1000, 1000, 0x10000, 0x100) + matrix + bytes(24) + struct.pack(">I", 2)
+    track = struct.pack(">6I8x4H", 7, 0, 0, 1, 0, 1000, 0, 0, 0x100, 0) + matrix + bytes(8)
+    media = struct.pack(">5I2H", 0, 0, 0, 16_000, samples, 0x55C4, 0)
+    sound = struct.pack(">6xH8x4HI", 1, 1, 16, 0, 0, 16_000 << 16)
+    table = _box(b"stsd", struct.pack(">2I", 0, 1) + _box(b"sowt", sound))
+    table += _box(b"stts", struct.pack(">4I", 0, 1, samples, 160)) + _box(
+        b"stsc", struct.pack(">5I", 0, 1, 1, samples, 1)
+    )
+    table += _box(b"stsz", struct.pack(">3I", 0, 2, samples)) + _box(b"stco", struct.pack(">3I", 0, 1, 800))
+    place = struct.pack(">2I", 0, 1) + _box(b"url ", bytes(4) + b"file:///etc/hostname\0")
+    data = _box(b"dinf", _box(b"dref", place)) if outside else b""
+    info = _box(b"minf", _box(b"smhd", bytes(8)) + data + _box(b"stbl", table))
+    handler = _box(b"hdlr", bytes(8) + b"soun" + bytes(13))
+    tracks = _box(b"trak", _box(b"tkhd", track) + _box(b"mdia", _box(b"mdhd", media) + handler + info))
+    return (
+        _box(b"ftyp", b"isom\0\0\2\0isom") + _box(b"moov", _box(b"mvhd", movie) + tracks) + _box(b"mdat", bytes(32_000))
+    )
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def _ogg_page(packets: list[bytes], number: int, position: int, flags: int) -> bytes:
+    lengths = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
+    head = b"OggS\0" + struct.pack("<BqIII", flags, position, 1, number, 0) + bytes([len(lengths)]) + lengths
+    page = head + b"".join(packets)
+    return page[:22] + struct.pack("<I", _ogg_sum(page)) + page[26:]
+
+
+def _ogg_sum(page: bytes) -> int:
+    """CRC-32 as Ogg takes it: zlib's, with bits the other way round and no inversion."""
+    mirrored = page.translate(bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256)))
+    plain = zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{plain:032b}"[::-1], 2)
