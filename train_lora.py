@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         return
     background = sorted({clip.language for clip in parts["train"][0]} - set(CODES))
     labels = (*CODES, *background)
-    model = training.load_base(options.base_model, options.window, labels)
+    model = training.load_base(options.start_from or options.base_model, options.window, labels)
     model = training.add_lora(model, options.lora_rank, options.lora_dropout)
     if accelerator.is_main_process:
         model.print_trainable_parameters()
@@ -298,7 +298,11 @@ def _settings(options: argparse.Namespace) -> dict:
         "push_to_hub",
     }
     settings = {name: value for name, value in vars(options).items() if name not in private}
-    return settings | {"base_model": Path(options.base_model).name, "recorded_noise": options.noise is not None}
+    return settings | {
+        "base_model": Path(options.base_model).name,
+        "start_from": options.start_from and Path(options.start_from).name,
+        "recorded_noise": options.noise is not None,
+    }
 
 
 def _labels(clips: list) -> list[int]:
@@ -319,6 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", nargs="+", required=True, metavar="SOURCE", help=sources.HOW)
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
+    add("--start-from", metavar="FOLDER", help="another run's merged/, made from the same base model, to train further")
     add("--train-only", nargs="+", default=[], metavar="SOURCE", help="more of the three languages, never tested on")
     add(
         "--background",
