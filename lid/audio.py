@@ -24,6 +24,7 @@ from lid.errors import InputError
 SAMPLE_RATE = 16_000  # Hz: what Whisper's log-mel front end expects
 CONTAINERS = "aac,aiff,amr,au,caf,flac,matroska,mov,mp3,ogg,w64,wav,webm"
 BLOCK_SECONDS = 1.0  # decoded frames, some 20 ms long, are converted and resampled together by the second
+LOUDEST = 16.0  # of a float sample, before resampling, which makes NaN of 1e38; what is left over 1 is cut off after it
 BLOCK_SAMPLES = 2**20  # or when there are so many samples over all channels: a second may have 255 of them
 FORMATS_IN_WORDS = "WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM"
 
@@ -237,7 +238,8 @@ def _mono(arrays: list[np.ndarray], planar: bool, channels: int) -> np.ndarray:
         array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
     with np.errstate(invalid="ignore", over="ignore"):
         mono = array.mean(axis=0, dtype=np.float32)
-    return np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(mono, -LOUDEST, LOUDEST, out=mono)
 
 
 def _check_rate(rate: int, limits: Limits) -> None:

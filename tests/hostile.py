@@ -33,6 +33,7 @@ def files() -> dict[str, bytes]:
         "packets without sound": b"\xff\xf1\x50\x80\x00\xff\xfc" * 20_000,
         "packets that cannot be decoded": b"#!AMR\n" + b"\x7c" * 400_000,
         "NaN and infinity": written(np.array([np.nan, np.inf, -np.inf, 1e38] * 4000, np.float32), 16_000, "FLOAT"),
+        "far too loud": written(np.tile(np.array([3e38, -3e38], np.float32), 10_000), 20_000, "FLOAT"),
         "255 channels of PCM": written(np.zeros((5000, 255), np.int16), 16_000),
         "4 GHz": patched(wav, 24, 0xFFFFFFFF),
         "0 Hz": patched(wav, 24, 0),

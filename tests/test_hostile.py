@@ -12,6 +12,7 @@ SOUND = {
     "255 channels": 1.2,
     "255 channels of PCM": 0.3125,
     "NaN and infinity": 1.0,
+    "far too loud": 1.0,
     "chunk of 4 GB": 1.0,
 }
 REASONS = {
