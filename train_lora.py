@@ -25,7 +25,7 @@ from pathlib import Path
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from lid import audio, baselines, evaluation, foreign, publish, training
+from lid import audio, baselines, evaluation, foreign, half, publish, training
 from lid.calibration import Calibration
 from lid.data import audit, conditions, quality, shortcuts, sources, splits, text, waveforms
 from lid.data.stream import BalancedBatches, BatchOptions
@@ -86,14 +86,14 @@ def run(options: argparse.Namespace) -> None:
         validate_every=options.validate_every,
         workers=options.workers,
         seed=options.seed,
-        bf16=not options.fp32,
+        bf16=not options.fp32 and half.native(accelerator.device),
         gradient_checkpointing=options.gradient_checkpointing,
     )
     held_out = evaluation.copies(parts["validation"][1], _labels(parts["validation"][0]), options.seed)
     history = training.train(
         model,
         batches,
-        lambda current: evaluation.score(current.base_model.model, held_out, settings.bf16),
+        lambda current: evaluation.score(current.base_model.model, held_out),
         settings,
         options.output,
         accelerator,
@@ -360,7 +360,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--validate-every", type=int, default=250, metavar="STEPS")
     add("--workers", type=int, default=1, help="processes that decode and augment")
     add("--seed", type=int, default=0)
-    add("--fp32", action="store_true", help="no bf16 (slower everywhere with AVX512-BF16, AMX or a recent GPU)")
+    add("--fp32", action="store_true", help="no bfloat16 even where the hardware has it")
     add("--gradient-checkpointing", action="store_true", help="trade a third more time for much less memory")
     add("--cpu", action="store_true", help="leave the GPU alone")
     return parser

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 from transformers import GenerationConfig, WhisperForConditionalGeneration
 
-from lid import metrics, training
+from lid import half, metrics, training
 from lid import model as whisper
 from lid.audio import SAMPLE_RATE
 from lid.evaluation import clip_means
@@ -47,7 +47,7 @@ def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> 
         padded[: len(waveform)] = waveform[:PADDED]
         mel = log_mel(torch.from_numpy(padded)[None], model.config.num_mel_bins)
         with torch.inference_mode():
-            with torch.autocast("cpu", torch.bfloat16):
+            with half.autocast(model.device):
                 states = model.model.encoder(mel).last_hidden_state
             logits = model(encoder_outputs=(states.float(),), decoder_input_ids=start).logits[0, 0]
         rows.append(logits[list(tokens.values())].softmax(dim=-1).numpy())
@@ -81,8 +81,8 @@ def linear_probe(
     """Logistic regression on the mean of the frozen encoder's states, trained on clips as recorded."""
     model = training.load_base(base_model, window).eval()
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=0.1))
-    probe.fit(clip_means(whisper.encode, model, train[0], bf16=True), train[1])
-    named = probe.predict(clip_means(whisper.encode, model, test[0], bf16=True))
+    probe.fit(clip_means(whisper.encode, model, train[0]), train[1])
+    named = probe.predict(clip_means(whisper.encode, model, test[0]))
     return {f"logistic regression on the frozen encoder, {len(train[1])} clips": metrics.rates(named, test[1])}
 
 

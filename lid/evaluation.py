@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from torch import nn
 from tqdm import tqdm
 
-from lid import audio, metrics
+from lid import audio, half, metrics
 from lid import model as whisper
 from lid.audio import SAMPLE_RATE
 from lid.data import augment
@@ -39,7 +39,6 @@ def clip_means(
     model: nn.Module,
     waveforms: Sequence[np.ndarray],
     batch: int = 16,
-    bf16: bool = False,
 ) -> np.ndarray:
     """Means over each clip's own frames, float32 (clips, width), of what `compute(model, mel)` makes of them: (batch,
     frames, width). Clips longer than the window are cut.
@@ -56,16 +55,16 @@ def clip_means(
         padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
         for row, i in zip(padded, rows, strict=True):
             row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with torch.inference_mode(), half.autocast(device):
             frames = compute(model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
         for values, i in zip(frames.float().cpu().numpy(), rows, strict=True):
             out[i] = values[: lengths[i]].mean(axis=0)
     return np.stack(out)
 
 
-def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray], bf16: bool = False) -> np.ndarray:
+def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray]) -> np.ndarray:
     """Logits of the three languages, float32 (clips, 3), each the mean over the clip's own frames."""
-    return clip_means(whisper.frame_logits, model, waveforms, bf16=bf16)[:, : len(CODES)]
+    return clip_means(whisper.frame_logits, model, waveforms)[:, : len(CODES)]
 
 
 def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, most: int = 100) -> dict[str, tuple]:
@@ -82,11 +81,11 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
 
-def score(model: nn.Module, held_out: dict[str, tuple], bf16: bool = False) -> dict[str, float]:
+def score(model: nn.Module, held_out: dict[str, tuple]) -> dict[str, float]:
     """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, which is what training selects by."""
     accuracy, loss = {}, []
     for name, (waveforms, labels) in held_out.items():
-        logits = clip_logits(model, waveforms, bf16=bf16)
+        logits = clip_logits(model, waveforms)
         accuracy[name] = round(float((logits.argmax(axis=1) == labels).mean()), 5)
         loss.append(metrics.nll(logits, labels))
     means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
@@ -99,14 +98,14 @@ def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction
 
 
 def by_channel(
-    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, bf16: bool = True
+    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int
 ) -> dict[str, dict]:
     """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
     labels = np.asarray(labels)
     results = {}
     for name, channel in CHANNELS.items():
         changed = [channel(w, np.random.default_rng([seed, i])) for i, w in enumerate(waveforms)]
-        named = clip_logits(model, changed, bf16=bf16).argmax(axis=1)
+        named = clip_logits(model, changed).argmax(axis=1)
         results[name] = metrics.rates(named, labels)
     return results
 
@@ -138,7 +137,7 @@ def by_length(
         samples = int(length * SAMPLE_RATE)
         long_enough = [i for i, w in enumerate(waveforms) if len(w) >= samples]
         if long_enough:
-            logits = clip_logits(model, [waveforms[i][:samples] for i in long_enough], bf16=True)
+            logits = clip_logits(model, [waveforms[i][:samples] for i in long_enough])
             results[f"{length:g}"] = metrics.rates(logits.argmax(axis=1), labels[long_enough])
     return results
 

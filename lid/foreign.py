@@ -39,7 +39,7 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], foreign
     background = identifier.background
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, foreign):
-        states = clip_means(whisper.project, identifier.model, waveforms, bf16=True)
+        states = clip_means(whisper.project, identifier.model, waveforms)
         logits = _logits(identifier, states)
         for name, values in {
             "Mahalanobis distance (served)": np.array([background.score(one) for one in states]),
@@ -55,7 +55,7 @@ def learn_centres(
     identifier: LanguageIdentifier, background: Background, waveforms: Sequence[np.ndarray], labels: Sequence[int]
 ) -> Background:
     """Fit where training clips of the three languages lie, as recorded."""
-    return background.with_centres(clip_means(whisper.project, identifier.model, waveforms, bf16=True), labels)
+    return background.with_centres(clip_means(whisper.project, identifier.model, waveforms), labels)
 
 
 def learn_speech(
@@ -83,7 +83,7 @@ def learn_speech(
         return noises[rng.integers(len(noises))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
 
     def states(waveforms: list[np.ndarray]) -> np.ndarray:
-        return clip_means(whisper.project, identifier.model, waveforms, bf16=True)
+        return clip_means(whisper.project, identifier.model, waveforms)
 
     each = min(each, 4 * len(train))
     speech = states([crop(train[i]) for i in rng.integers(len(train), size=each)])
