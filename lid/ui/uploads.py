@@ -1,5 +1,7 @@
 """What visitors send: which paths a caller may name, and that everything is deleted in time."""
 
+import contextlib
+import os
 import re
 import threading
 import time
@@ -54,11 +56,11 @@ def keep_clean() -> None:
 
 
 def sweep(folder: Path, keep_seconds: float) -> None:
-    """Delete every file under `folder` that was written more than `keep_seconds` ago."""
+    """Delete every file under `folder` that was written, and every empty folder that was left, more than `keep_seconds`
+    ago."""
     oldest = time.time() - keep_seconds
-    for path in folder.rglob("*"):
-        try:
-            if not path.is_dir() and path.lstat().st_mtime < oldest:
-                path.unlink()
-        except FileNotFoundError:
-            continue
+    for parent, folders, files in os.walk(folder, topdown=False):
+        for path in (Path(parent, name) for name in (*files, *folders)):
+            with contextlib.suppress(OSError):  # it is gone by now, or not empty; the others still have to go
+                if path.lstat().st_mtime < oldest:
+                    path.rmdir() if path.is_dir() else path.unlink()

@@ -22,6 +22,21 @@ def test_old_files_go_and_new_ones_stay(tmp_path):
     assert new.exists()
 
 
+def test_folders_left_empty_go_in_their_turn(tmp_path):
+    empty, fresh, full = (tmp_path / name for name in ("empty", "fresh", "full"))
+    for folder in (empty, fresh, full):
+        folder.mkdir()
+    (full / "new.wav").write_bytes(b"sound")
+    for folder in (empty, full):
+        os.utime(folder, (time.time() - 100, time.time() - 100))
+    uploads.sweep(tmp_path, keep_seconds=50)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["fresh", "full"]
+
+
+def test_a_folder_that_is_not_there_is_no_trouble(tmp_path):
+    uploads.sweep(tmp_path / "nowhere", keep_seconds=50)
+
+
 def moved(component, path: str) -> str:
     # In a thread of its own: a browser test may have left its event loop running in this one.
     with ThreadPoolExecutor(1) as thread:
