@@ -37,7 +37,7 @@ PARTS = ("train", "validation", "test")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         run(options)
     except InputError as error:
@@ -317,9 +317,10 @@ def _part(text: str) -> tuple[int, int]:
     return number, groups
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    """The recipe's arguments."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = arguments.add_argument
     add("--data", nargs="+", required=True, metavar="SOURCE", help=sources.HOW)
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
@@ -363,7 +364,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--fp32", action="store_true", help="no bfloat16 even where the hardware has it")
     add("--gradient-checkpointing", action="store_true", help="trade a third more time for much less memory")
     add("--cpu", action="store_true", help="leave the GPU alone")
-    return parser
+    return arguments
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     chosen = np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
     clean = [waveforms[i] for i in chosen]
     changed = [augment.augment(w, np.random.default_rng([seed, i])) for i, w in zip(chosen, clean, strict=True)]
-    short = [_middle(w, 2.0) for w in changed]
+    short = [middle(w, 2.0) for w in changed]
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
 
@@ -97,9 +97,7 @@ def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction
     return [identifier.identify(audio.decode(clip.audio)) for clip in tqdm(clips, "evaluating", mininterval=2)]
 
 
-def by_channel(
-    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int
-) -> dict[str, dict]:
+def by_channel(model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
     """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
     labels = np.asarray(labels)
     results = {}
@@ -176,7 +174,8 @@ def report(predictions: Sequence[Prediction], clips: Sequence) -> dict:
     }
 
 
-def _middle(waveform: np.ndarray, seconds: float) -> np.ndarray:
+def middle(waveform: np.ndarray, seconds: float) -> np.ndarray:
+    """The middle `seconds` of a waveform (samples,) at 16 kHz; a shorter one stays whole."""
     samples = int(seconds * SAMPLE_RATE)
     start = max(0, (len(waveform) - samples) // 2)
     return waveform[start : start + samples]
