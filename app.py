@@ -33,9 +33,9 @@ def main() -> None:
     try:
         allowed = limits()
         identifier = LanguageIdentifier.load(os.environ.get("MODEL_ID"), device)
+        page = build(identifier, spaces.GPU(duration=GPU_SECONDS) if spaces else lambda function: function, allowed)
     except InputError as error:
         sys.exit(str(error))
-    page = build(identifier, spaces.GPU(duration=GPU_SECONDS) if spaces else lambda function: function, allowed)
     serve(page, allowed, int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_http_url_like
 
+from lid.errors import InputError
 from lid.ui.settings import KEEP_SECONDS, SWEEP_SECONDS
 from lid.ui.texts import ENGLISH
 
@@ -45,11 +47,22 @@ def _own_upload(address: str) -> str:
 
 
 def keep_clean() -> None:
-    """Delete old uploads now and every SWEEP_SECONDS, also those that a run cut short has left behind."""
+    """Delete old uploads now and every SWEEP_SECONDS, also those that a run cut short has left behind.
+
+    Raises InputError when nothing can be written where they go.
+    """
+    folder = Path(get_upload_folder())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        sentence = f"Uploads cannot be kept in {folder} ({error.strerror}). Set GRADIO_TEMP_DIR to another folder."
+        raise InputError(sentence, "folder") from error
 
     def run() -> None:
         while True:
-            sweep(Path(get_upload_folder()), KEEP_SECONDS)
+            sweep(folder, KEEP_SECONDS)
             time.sleep(SWEEP_SECONDS)
 
     threading.Thread(target=run, name="uploads", daemon=True).start()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import gradio as gr
 import pytest
 
+from lid import InputError
 from lid.ui import uploads
 
 
@@ -35,6 +36,13 @@ def test_folders_left_empty_go_in_their_turn(tmp_path):
 
 def test_a_folder_that_is_not_there_is_no_trouble(tmp_path):
     uploads.sweep(tmp_path / "nowhere", keep_seconds=50)
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "uploads"))
+    with pytest.raises(InputError, match="Set GRADIO_TEMP_DIR"):
+        uploads.keep_clean()
 
 
 def moved(component, path: str) -> str:

@@ -1,0 +1,255 @@
+"""Fifty clients at once, and what else befalls a server: clients that go, a full disk, SIGTERM, a damaged model.
+
+    python benchmarks/load.py --write              # three minutes of load, numbers into docs/ROBUSTNESS.md
+
+app.py runs as a process of its own. Every clip has a length of its own, so that an answer meant for another is noticed,
+and its right answer is asked for beforehand, alone. What is done to a disk is done to a small one in memory, which only
+root may mount; for others that part says that it was left out.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.benchmark_docs import replace_section  # noqa: E402
+from benchmarks.served import App, ask, form, of_upload, request, served, start, upload  # noqa: E402
+from lid import audio  # noqa: E402
+from lid.ui import closing, doors  # noqa: E402
+
+EXAMPLES = [ROOT / "assets" / "examples" / name for name in ("uzbek.mp3", "russian.ogg", "english.m4a")]
+LONGEST_WAIT = 600.0  # s for one answer; a request that gets none by then counts as lost
+GONE = 50  # clients that leave in the midst of a request
+DISK_MB = 160  # of the small disk; doors.ROOM_BYTES of it must be free
+
+
+def clips() -> list[bytes]:
+    """A dozen clips of speech, each of another length, 2 to 6.4 s."""
+    made = []
+    for index in range(12):
+        waveform = audio.decode(EXAMPLES[index % 3])[: int((2.0 + 0.4 * index) * audio.SAMPLE_RATE)]
+        file = io.BytesIO()
+        soundfile.write(file, waveform, audio.SAMPLE_RATE, format="FLAC")
+        made.append(file.getvalue())
+    return made
+
+
+def identify(app: App, data: bytes) -> tuple[int, str, object]:
+    return ask(app, of_upload(upload(app, data, f"{len(data)}.flac")), timeout=LONGEST_WAIT)
+
+
+def load(app: App, clients: int, seconds: float) -> dict:
+    """Clients that ask one clip after another, and are told the truth or that the server is busy."""
+    sounds = clips()
+    right = [identify(app, data)[2][0] for data in sounds]
+    counts: Counter = Counter()
+    waits: list[float] = []
+    before, peak = app.memory(), [0.0]
+    end = time.monotonic() + seconds
+
+    def client(number: int) -> None:
+        rng = random.Random(number)
+        while time.monotonic() < end:
+            which, began = rng.randrange(len(sounds)), time.monotonic()
+            try:
+                status, name, data = identify(app, sounds[which])
+            except (OSError, RuntimeError, ValueError) as error:
+                counts["lost"] += 1
+                print(f"lost: {error!r}", file=sys.stderr)
+                continue
+            peak[0] = max(peak[0], app.memory())
+            if status == 503:
+                counts["busy"] += 1
+                time.sleep(rng.uniform(0.5, 2.0))
+            elif name != "complete":
+                counts["lost"] += 1
+                print(f"lost: {status} {name} {data}", file=sys.stderr)
+            else:
+                waits.append(time.monotonic() - began)
+                counts["right" if same(data[0], right[which]) else "wrong or another's"] += 1
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(client, range(clients)))
+    return {
+        "clients at once": clients,
+        "seconds": round(seconds),
+        "requests": sum(counts.values()),
+        "answered as alone": counts["right"],
+        "told that the server is busy (503)": counts["busy"],
+        "answered wrongly, or with another's answer": counts["wrong or another's"],
+        "lost": counts["lost"],
+        "s for an answer: median, longest": f"{np.median(waits):.1f}, {max(waits):.1f}" if waits else "none",
+        "MB of memory before, most, afterwards": f"{before:.0f}, {peak[0]:.0f}, {app.memory():.0f}",
+    }
+
+
+def same(answer: dict, expected: dict) -> bool:
+    """The same clip's answer: to the millisecond of its length and the sixth place of its probabilities."""
+    return answer == expected
+
+
+def gone(app: App) -> dict:
+    """Clients that leave: in the midst of an upload, after a call, and while they wait for its answer."""
+    data = clips()[5]
+    path = upload(app, data)
+    body = json.dumps({"data": [of_upload(path)]}).encode()
+    kind = {"Content-Type": "application/json"}
+    for number in range(GONE):
+        sent, headers = form(data)
+        with socket.create_connection(("127.0.0.1", app.port)) as half:
+            head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sent)}\r\n"
+            half.sendall(head.encode() + f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + sent[:5000])
+        status, _, answer = request(app, "POST", "/gradio_api/call/identify", body, kind)
+        if status == 200 and number % 2:
+            with socket.create_connection(("127.0.0.1", app.port)) as waiting:
+                event = json.loads(answer)["event_id"]
+                waiting.sendall(f"GET /gradio_api/call/identify/{event} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                time.sleep(0.05)
+    answer, tries = identify(app, data), 1
+    while answer[0] == 503 and tries < 300:
+        time.sleep(1)
+        answer, tries = identify(app, data), tries + 1
+    parts = [file for file in app.uploads.glob("tmp*") if file.is_file()]
+    return {
+        "clients that left while sending or waiting": 2 * GONE,
+        "pieces of their uploads left": len(parts),
+        "the next client": "answered" if answer[1] == "complete" else str(answer),
+    }
+
+
+def disk() -> dict:
+    """A disk that fills up, refuses to be written, and gets well again."""
+    with tempfile.TemporaryDirectory() as place:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", place]
+        if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+            return {"a full disk": "left out: only root may mount one"}
+        try:
+            with served(GRADIO_TEMP_DIR=f"{place}/uploads") as app:
+                return _on_small_disk(app, Path(place))
+        finally:
+            subprocess.run(["umount", "-l", place], check=True)
+
+
+def _on_small_disk(app: App, place: Path) -> dict:
+    sound = clips()[0]
+    told = {"at first": _outcome(app, sound)}
+    status, _, said = request(app, "POST", "/gradio_api/upload", *form(bytes((DISK_MB + 20) * 1024**2)))
+    told["an upload that fills it"] = f"{status} {said.decode()}"
+    told["the next"] = _outcome(app, sound)
+    filler = place / "filler"
+    filler.write_bytes(bytes(DISK_MB * 1024**2 - doors.ROOM_BYTES))
+    status, _, said = request(app, "POST", "/gradio_api/upload", *form(sound))
+    told["when it is full"] = f"{status} {said.decode()}"
+    filler.unlink()
+    told["when there is room again"] = _outcome(app, sound)
+    subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+    status, _, said = request(app, "POST", "/gradio_api/upload", *form(sound))
+    told["when it may not be written"] = f"{status} {said.decode()}"
+    subprocess.run(["mount", "-o", "remount,rw", str(place)], check=True)
+    told["when it may"] = _outcome(app, sound)
+    return told
+
+
+def _outcome(app: App, data: bytes) -> str:
+    try:
+        status, name, answer = identify(app, data)
+    except RuntimeError as error:
+        return str(error)
+    return "answered" if name == "complete" else f"{status} {answer}"
+
+
+def terminated() -> dict:
+    """SIGTERM while clients wait, and the start after it."""
+    whole = io.BytesIO()
+    soundfile.write(whole, np.tile(audio.decode(EXAMPLES[0]), 60), audio.SAMPLE_RATE, format="FLAC")
+    with served() as app:
+        path = upload(app, whole.getvalue(), "long.flac")
+        with ThreadPoolExecutor(5) as pool:
+            waiting = [pool.submit(ask, app, of_upload(path)) for _ in range(5)]
+            time.sleep(5)
+            sent = time.monotonic()
+            app.process.send_signal(signal.SIGTERM)
+            code = app.process.wait(60)
+            took = time.monotonic() - sent
+            answers = [one.result() for one in waiting if not one.exception()]
+        told = sum(name == "error" and closing.SENTENCE in str(data) for _, name, data in answers)
+        done = sum(name == "complete" for _, name, _ in answers)
+    return {
+        "clients waiting at SIGTERM": len(waiting),
+        "told so, or answered before": told + done,
+        "s until the end, exit status": f"{took:.1f}, {code}",
+    }
+
+
+def refuses_to_start() -> dict:
+    """What is said when the model is damaged, or uploads cannot be kept."""
+    told = {}
+    with tempfile.TemporaryDirectory() as place:
+        model = Path(shutil.copytree(ROOT / "assets" / "model", Path(place) / "model"))
+        weights = model / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:1_000_000])
+        for name, environment in (
+            ("a model cut off in the middle", {"MODEL_ID": str(model)}),
+            ("a folder for uploads that cannot be made", {"GRADIO_TEMP_DIR": "/proc/uploads"}),
+        ):
+            folder = Path(place) / name
+            folder.mkdir()
+            app = start(folder, **environment)
+            code = app.process.wait(900)
+            lines = app.printed.strip().splitlines()
+            told[f"{name}: exit status"] = code
+            told[f"{name}: lines said, tracebacks"] = f"{len(lines)}, {app.printed.count('Traceback')}"
+    return told
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=180.0)
+    parser.add_argument("--write", action="store_true", help="put the numbers into docs/ROBUSTNESS.md")
+    options = parser.parse_args()
+    results: dict[str, dict] = {}
+
+    def measure(name: str, work: Callable[[], dict]) -> None:
+        results[name] = work()
+        print(name, json.dumps(results[name]), file=sys.stderr, flush=True)
+
+    with served() as app:
+        measure("Many clients", lambda: load(app, options.clients, options.seconds))
+        measure("Clients that go", lambda: gone(app))
+    measure("SIGTERM", terminated)
+    measure("The disk", disk)
+    measure("The start", refuses_to_start)
+    text = as_markdown(results)
+    print(text)
+    if options.write:
+        replace_section("Load and trouble", text, ROOT / "docs" / "ROBUSTNESS.md")
+    many = results["Many clients"]
+    return int(bool(many["lost"] or many["answered wrongly, or with another's answer"]))
+
+
+def as_markdown(results: dict[str, dict]) -> str:
+    rows = [f"| {name} | {what} | {number} |" for name, result in results.items() for what, number in result.items()]
+    return "`python benchmarks/load.py --write`: `app.py` as a process.\n\n| | | |\n|---|---|--:|\n" + "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

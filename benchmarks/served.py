@@ -1,0 +1,177 @@
+"""app.py as a process of its own on 127.0.0.1, for benchmarks that attack it or wear it out."""
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 900.0  # a busy machine is slow to start it
+WATCH = """
+import os, sys
+
+def watch(event, arguments, log=os.environ["OUTBOUND_LOG"]):
+    if event == "socket.getaddrinfo":
+        place = arguments[:2]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        place = arguments[1][:2]
+    else:
+        return
+    with open(log, "a") as file:
+        print(event, *place, file=file)
+
+sys.addaudithook(watch)
+"""
+
+
+@dataclass(frozen=True)
+class App:
+    """A running app. In its `folder` are `uploads`, `log.txt` with what it printed, and `outbound.txt` with every host
+    that it looked up or connected to."""
+
+    process: subprocess.Popen
+    port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def uploads(self) -> Path:
+        return self.folder / "uploads"
+
+    @property
+    def printed(self) -> str:
+        return (self.folder / "log.txt").read_text()
+
+    @property
+    def outbound(self) -> list[str]:
+        return (self.folder / "outbound.txt").read_text().splitlines()
+
+    def memory(self) -> float:
+        """Megabytes in use (Linux)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+@contextmanager
+def served(**environment: str) -> Iterator[App]:
+    """Start it, wait until it answers, and end it in any case."""
+    with tempfile.TemporaryDirectory() as place:
+        app = start(Path(place), **environment)
+        try:
+            wait(app)
+            yield app
+        finally:
+            app.process.kill()
+            app.process.wait()
+
+
+def start(folder: Path, **environment: str) -> App:
+    """Start it in a folder of its own, and do not wait."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "sitecustomize.py").write_text(WATCH)  # Python runs it before app.py
+    (folder / "outbound.txt").touch()
+    settings = {
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        "TMPDIR": str(folder),
+        "PYTHONPATH": str(folder),
+        "OUTBOUND_LOG": str(folder / "outbound.txt"),
+        **environment,
+    }
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **settings}, stdout=log, stderr=log
+        )
+    return App(process, port, folder)
+
+
+def wait(app: App) -> None:
+    """Until it answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"{app.url}/config", timeout=60):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            if app.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"app.py did not start:\n{app.printed}") from None
+            time.sleep(0.3)
+
+
+def request(
+    app: App,
+    method: str,
+    path: str,
+    body: bytes | Iterator[bytes] | None = None,
+    headers: dict | None = None,
+    timeout: float = 300.0,
+) -> tuple[int, dict[str, str], bytes]:
+    """One raw request, the path as it stands: status, headers (names in lower case), and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=timeout)
+    try:
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        chunked = body is not None and not isinstance(body, bytes)
+        length = {"Content-Length": str(len(body))} if isinstance(body, bytes) else {}
+        for name, value in {
+            **length,
+            **({"Transfer-Encoding": "chunked"} if chunked else {}),
+            **(headers or {}),
+        }.items():
+            connection.putheader(name, value)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it need not read all of what it refuses
+            connection.endheaders(body, encode_chunked=chunked)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+def upload(app: App, data: bytes, name: str = "clip.mp3") -> str:
+    """Send a file as a browser does; returns its path on the server."""
+    status, _, answer = request(app, "POST", "/gradio_api/upload", *form(data, name))
+    if status != 200:
+        raise RuntimeError(f"upload: {status} {answer[:200]!r}")
+    return json.loads(answer)[0]
+
+
+def form(data: bytes, name: str = "clip.mp3") -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an upload."""
+    head = f'--border\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=border"}
+    return head.encode() + data + b"\r\n--border--\r\n", kind
+
+
+def ask(app: App, file: dict, api: str = "identify", timeout: float = 300.0) -> tuple[int, str, object]:
+    """A call with any file entry, as README shows it with curl: status, the last event's name, and its data."""
+    body = json.dumps({"data": [file]}).encode()
+    kind = {"Content-Type": "application/json"}
+    status, _, answer = request(app, "POST", f"/gradio_api/call/{api}", body, kind, timeout)
+    if status != 200:
+        return status, "refused", answer.decode(errors="replace")
+    event = json.loads(answer)["event_id"]
+    status, _, stream = request(app, "GET", f"/gradio_api/call/{api}/{event}", timeout=timeout)
+    *_, last = [part for part in stream.decode().split("\n\n") if part.strip()]
+    name, _, data = last.partition("\n")
+    return status, name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+def of_upload(path: str) -> dict:
+    """The entry that names an upload in a call."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
