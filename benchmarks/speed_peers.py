@@ -2,12 +2,15 @@
 each with seconds, CPU seconds and peak memory. faster-whisper's process needs only its own packages and NumPy."""
 
 import argparse
+import io
 import json
 import resource
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,43 @@ def ours(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
         return [[p.language, len(p.frame_logits)] for p in predictions]
 
     return answer
+
+
+def page(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
+    """What the page does with a file: decode, identify, and every picture as the JSON that it sends."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    import torch
+
+    torch.set_num_threads(options.threads)
+    from lid import LanguageIdentifier, plots
+    from lid.audio import DEFAULT_LIMITS
+    from lid.model import window_seconds
+    from lid.ui.recording import hear, steps
+
+    identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
+    listen = steps(identifier.identify)
+
+    def answer(waveforms: list[np.ndarray]) -> list:
+        said = []
+        for waveform in waveforms:
+            *_, heard = hear(_wav(waveform), listen, window_seconds(identifier.model), DEFAULT_LIMITS)
+            weights, start = identifier.attention(heard.opening.waveform)
+            prediction = heard.prediction
+            figures = [draw(prediction) for draw in (plots.bars, plots.timeline, plots.evidence)]
+            figures += [plots.mel(heard.mel, prediction.duration_seconds)]
+            figures += [plots.attention(weights.mean(axis=0), heard.opening.start + start)]
+            said.append([prediction.language, sum(len(figure.to_json()) for figure in figures)])
+        return said
+
+    return answer
+
+
+def _wav(waveform: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setparams((1, 2, RATE, 0, "NONE", ""))
+        wav.writeframes((waveform * 32767).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def stock(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
@@ -106,7 +146,9 @@ def peak(options: argparse.Namespace) -> Callable[[list[np.ndarray]], dict[str, 
     from lid.precision import CastLinear, Int8Linear
 
     plain = torch.nn.Linear(SIZE, SIZE).requires_grad_(False)
-    layers = {"float32": plain, "bfloat16": CastLinear(plain), "int8": Int8Linear(plain)}
+    layers = {"float32": plain, "bfloat16": CastLinear(plain)}
+    with suppress(RuntimeError):  # some CPUs have no kernels for it
+        layers["int8"] = Int8Linear(plain)
     x = torch.randn(SIZE, SIZE)
 
     def answer(waveforms: list[np.ndarray]) -> dict[str, float]:
@@ -124,7 +166,14 @@ def _timed(layer: Callable, x: object) -> float:
         return time.perf_counter() - start
 
 
-CONTENDERS = {"ours": ours, "stock": stock, "detection": detection, "faster-whisper": faster_whisper, "peak": peak}
+CONTENDERS = {
+    "ours": ours,
+    "page": page,
+    "stock": stock,
+    "detection": detection,
+    "faster-whisper": faster_whisper,
+    "peak": peak,
+}
 
 
 def main() -> None:

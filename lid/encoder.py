@@ -49,14 +49,34 @@ class Config:
         return cls(**settings)
 
 
+class _Unset:
+    """No random numbers for weights that a checkpoint's replace at once. (PyTorch's own way to that, the meta device,
+    imports nine hundred modules: as much time as importing PyTorch takes.)"""
+
+    def reset_parameters(self) -> None:
+        pass
+
+
+class Linear(_Unset, nn.Linear):
+    pass
+
+
+class Conv1d(_Unset, nn.Conv1d):
+    pass
+
+
+class Embedding(_Unset, nn.Embedding):
+    pass
+
+
 class Attention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width, bias=False)
-        self.v_proj = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, width)
+        self.q_proj = Linear(width, width)
+        self.k_proj = Linear(width, width, bias=False)
+        self.v_proj = Linear(width, width)
+        self.out_proj = Linear(width, width)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """(batch, frames, width) -> the same shape."""
@@ -80,8 +100,8 @@ class Layer(nn.Module):
         width = config.d_model
         self.self_attn = Attention(width, config.encoder_attention_heads)
         self.self_attn_layer_norm = nn.LayerNorm(width)
-        self.fc1 = nn.Linear(width, config.encoder_ffn_dim)
-        self.fc2 = nn.Linear(config.encoder_ffn_dim, width)
+        self.fc1 = Linear(width, config.encoder_ffn_dim)
+        self.fc2 = Linear(config.encoder_ffn_dim, width)
         self.final_layer_norm = nn.LayerNorm(width)
 
     def forward(self, hidden: torch.Tensor, mask: None = None) -> torch.Tensor:
@@ -93,9 +113,9 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
-        self.conv1 = nn.Conv1d(config.num_mel_bins, config.d_model, kernel_size=3, padding=1)
-        self.conv2 = nn.Conv1d(config.d_model, config.d_model, kernel_size=3, stride=2, padding=1)
-        self.embed_positions = nn.Embedding(config.max_source_positions, config.d_model)
+        self.conv1 = Conv1d(config.num_mel_bins, config.d_model, kernel_size=3, padding=1)
+        self.conv2 = Conv1d(config.d_model, config.d_model, kernel_size=3, stride=2, padding=1)
+        self.embed_positions = Embedding(config.max_source_positions, config.d_model)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.encoder_layers))
         self.layer_norm = nn.LayerNorm(config.d_model)
 
@@ -109,8 +129,8 @@ class WhisperClassifier(nn.Module):
         self.encoder = Encoder(config)
         if config.use_weighted_layer_sum:
             self.layer_weights = nn.Parameter(torch.zeros(config.encoder_layers + 1))
-        self.projector = nn.Linear(config.d_model, config.classifier_proj_size)
-        self.classifier = nn.Linear(config.classifier_proj_size, len(config.id2label))
+        self.projector = Linear(config.d_model, config.classifier_proj_size)
+        self.classifier = Linear(config.classifier_proj_size, len(config.id2label))
 
     @property
     def device(self) -> torch.device:
@@ -120,10 +140,9 @@ class WhisperClassifier(nn.Module):
 def load(folder: Path) -> WhisperClassifier:
     """A checkpoint folder's model in float32, on the CPU. Raises InputError when there is no usable one."""
     config = Config.load(folder)
-    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
-        model = WhisperClassifier(config)
-    wanted = set(model.state_dict())
     try:
+        model = WhisperClassifier(config)
+        wanted = set(model.state_dict())
         weights = {name: tensor.float() for file in _files(folder) for name, tensor in _tensors(file, wanted)}
         model.load_state_dict(weights, assign=True)
     except (OSError, RuntimeError, SafetensorError, ValueError, KeyError) as error:
