@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lid import encoder, precision, speech
+from lid import encoder, manifest, precision, speech
 from lid import model as whisper
 from lid.audio import SAMPLE_RATE
 from lid.calibration import Calibration
@@ -88,6 +88,7 @@ class LanguageIdentifier:
         """
         source = str(source or EMBEDDED_MODEL)
         folder = _folder(source)
+        manifest.verify(folder)
         model = precision.apply(encoder.load(folder).to(device), dtype)
         return cls(model, Calibration.load(folder), Path(source).name, Background.load(folder))
 

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 from transformers import WhisperFeatureExtractor, WhisperForAudioClassification
 
+from lid import manifest
 from lid import model as whisper
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
@@ -110,6 +111,7 @@ def save_merged(model: PeftModel, folder: Path, dtype: torch.dtype = torch.float
     window = merged.config.max_source_positions * FRAME_SECONDS
     WhisperFeatureExtractor(feature_size=merged.config.num_mel_bins, chunk_length=round(window)).save_pretrained(folder)
     _make_readable(folder)
+    manifest.write(folder)
     return background
 
 
@@ -141,6 +143,7 @@ def fold_temperature(folder: Path, temperature: float) -> None:
         model.classifier.bias /= temperature
     model.save_pretrained(folder)
     _make_readable(folder)
+    manifest.write(folder)
 
 
 def train(
