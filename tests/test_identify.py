@@ -156,7 +156,7 @@ def test_a_model_of_other_labels_is_refused(tmp_path):
     folder = shutil.copytree(MODEL, tmp_path / "other")
     config = (folder / "config.json").read_text()
     (folder / "config.json").write_text(config.replace('"uz"', '"kk"'))
-    with pytest.raises(InputError, match="config.json differs"):
+    with pytest.raises(InputError, match=r"config\.json differs"):
         LanguageIdentifier.load(folder)
     manifest.write(folder)
     with pytest.raises(InputError, match="does not tell Uzbek"):
