@@ -22,7 +22,7 @@ from lid.encoder import Attention, Linear, WhisperClassifier
 from lid.errors import InputError
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-WORTH_IT = 1.3  # how many times faster a coarser format must be to be taken
+WORTH_IT = 1.2  # how many times faster a coarser format must be to be taken
 TRIAL = (125, 512, 2048)  # 2.5 s of speech through a layer of whisper-base: rows, inputs, outputs
 TRIALS = 5
 HOPELESS = 3.0  # times slower than the fastest
