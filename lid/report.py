@@ -31,8 +31,10 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
     """A template of lid/templates ("card", "report") with this run's settings, numbers and tables, and what was found
     about its failures, in prose."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
+    settings = metrics["settings"]
+    start = settings.get("start_from")
     values = {
-        **metrics["settings"],
+        **settings,
         **{name: value for name, value in test.items() if not isinstance(value, dict | list)},
         "accuracy": _share(test),
         "by_speaker": "{:.1%} to {:.1%}".format(*test["accuracy_95_by_speaker"]),
@@ -60,6 +62,8 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "no_speech_table": _no_speech_table(openness["no_speech"]),
         "failures": failures,
         "medium": _medium(),
+        "ablation_table": _ablation_table(),
+        "start": f"From the weights of an earlier run ({start}) on the same split: " if start else "",
     }
     return (TEMPLATES / f"{template}.md").read_text().format(**values)
 
@@ -161,6 +165,17 @@ def _medium() -> str:
     if not file.exists():
         return "Not measured: `python benchmarks/medium_shape.py` does that."
     return (TEMPLATES / "medium.md").read_text().strip().format(**medium.expectations(json.loads(file.read_text())))
+
+
+def _ablation_table() -> str:
+    """Checkpoints on the same copies of the same clips, from benchmarks/ablation.py."""
+    file = ROOT / "docs" / "ablation.json"
+    if not file.exists():
+        return "Not measured: `python benchmarks/ablation.py` does that."
+    measured = json.loads(file.read_text())["checkpoints"]
+    copies = list(next(iter(measured.values())))
+    rows = [[name, *(_share(rates[copy]) for copy in copies)] for name, rates in measured.items()]
+    return _table(["checkpoint", *copies], rows)
 
 
 def _shortcut_table(shortcuts: dict) -> str:

@@ -63,6 +63,15 @@ def trainable(model) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
 
+def test_a_run_can_start_from_another_ones_weights(base, tmp_path):
+    first = training.add_lora(training.load_base(str(base), window=2.0), rank=2)
+    training.save_merged(first, tmp_path)
+    before, after = training.load_base(str(tmp_path), window=2.0), training.load_base(str(tmp_path), 2.0, (*"abcd",))
+    assert after.classifier.out_features == 4
+    for name in ("encoder.layers.0.fc1.weight", "projector.weight"):
+        assert torch.equal(before.state_dict()[name], after.state_dict()[name])
+
+
 def test_head_and_lora_learn_and_the_rest_is_frozen(base, corpus, tmp_path):
     before = training.add_lora(training.load_base(str(base), window=2.0), rank=2)
     names = set(trainable(before))
