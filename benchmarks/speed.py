@@ -43,6 +43,7 @@ TARGETS = {
 }
 HOUR = 3600
 PAGE_SECONDS = 10
+OFFLINE = {**os.environ, "HF_HUB_OFFLINE": "1"}
 PROCESS = Path(__file__).with_name("speed_peers.py")
 COLD_STOCK = """
 import sys, wave, numpy
@@ -61,7 +62,7 @@ class Contender:
         self.name = name
         command = [python, str(PROCESS), kind, "--speech", str(speech), "--threads", str(threads)]
         command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+        environment = {**OFFLINE, "OMP_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -98,14 +99,15 @@ def main() -> None:
         speech = prepare(folder, options.medium)
         results["base"] = [
             result
-            for threads in THREADS
+            for threads in options.threads
             for result in compare(contenders(folder, speech, threads, options), threads, options)
         ]
         if options.medium:
             results["medium"] = medium(folder, speech, options)
-        results["peak"] = {threads: peak(speech, threads) for threads in THREADS}
-        results["page"] = page(speech, options.rounds)
-        results["cold"] = cold(folder, options.cold_rounds)
+        results["peak"] = {threads: peak(speech, threads) for threads in {*options.threads, THREADS[-1]}}
+        results["page"] = page(speech, options.threads, options.rounds)
+        if options.cold_rounds:
+            results["cold"] = cold(folder, options.cold_rounds)
         if options.hour:
             results["hour"] = hour(folder)
     text = report(results)
@@ -122,9 +124,11 @@ def parse() -> argparse.Namespace:
     add("--whisper-model", type=Path, help="whisper-base as a Transformers folder, with its decoder")
     add("--ctranslate2-model", type=Path, help="whisper-base as a CTranslate2 folder")
     add("--peer-python", default=sys.executable, help="an interpreter that has faster-whisper")
+    add("--lengths", nargs="+", type=int, default=LENGTHS, help="of clips, in seconds")
+    add("--threads", nargs="+", type=int, default=THREADS)
     add("--rounds", type=int, default=7, help="measurements of each clip length")
-    add("--batch-rounds", type=int, default=2, help="measurements of 32 clips at once")
-    add("--cold-rounds", type=int, default=5, help="starts from nothing")
+    add("--batch-rounds", type=int, default=2, help="measurements of 32 clips at once; 0 for none")
+    add("--cold-rounds", type=int, default=5, help="starts from nothing; 0 for none")
     add("--no-medium", dest="medium", action="store_false", help="leave whisper-medium's shape out")
     add("--no-hour", dest="hour", action="store_false", help="leave the hour-long file out")
     add("--json", type=Path, help="write all measurements here")
@@ -179,7 +183,8 @@ def contenders(folder: Path, speech: Path, threads: int, options: argparse.Names
 
 def compare(started: list[Contender], threads: int, options: argparse.Namespace) -> list[dict]:
     """Each length and then 32 clips of 5 s, in turns; the first answer of each is not counted."""
-    plan = [(seconds, 1, options.rounds) for seconds in LENGTHS] + [(5, 32, options.batch_rounds)]
+    plan = [(seconds, 1, options.rounds) for seconds in options.lengths]
+    plan += [(5, 32, options.batch_rounds)] if options.batch_rounds else []
     return in_turns(started, plan, threads)
 
 
@@ -226,18 +231,19 @@ def peak(speech: Path, threads: int) -> dict[str, float]:
     return {name: max(one[name] for one in found) for name in found[0]}
 
 
-def page(speech: Path, rounds: int) -> dict[int, float]:
+def page(speech: Path, each: tuple[int, ...], rounds: int) -> dict[int, dict[str, float]]:
     """Seconds from a 10 s file to its answer and all pictures in the running app."""
     found = {}
-    for threads in THREADS:
+    for threads in each:
         app = Contender("page", "page", speech, threads, model=ROOT / "assets" / "model")
         app.ask(PAGE_SECONDS)
-        found[threads] = median(app.ask(PAGE_SECONDS)["wall"] for _ in range(rounds))
+        asked = [app.ask(PAGE_SECONDS) for _ in range(rounds)]
+        found[threads] = {key: median(one[key] for one in asked) for key in ("wall", "cpu")}
         app.close()
     return found
 
 
-def cold(folder: Path, rounds: int) -> dict[str, float]:
+def cold(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     """Seconds from starting Python to an answer for a 5 s file, once the disk's cache is warm."""
     clip = folder / "clip.wav"
     samples = np.load(folder / "speech.npy")[: 5 * 16_000]
@@ -248,15 +254,18 @@ def cold(folder: Path, rounds: int) -> dict[str, float]:
         "ours": [sys.executable, "-m", "lid", str(clip)],
         "stock": [sys.executable, "-c", COLD_STOCK, str(folder / "base-stock"), str(clip)],
     }
-    times: dict[str, list[float]] = {name: [] for name in commands}
+    times: dict[str, list[dict]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
             start = time.perf_counter()
-            subprocess.run(
-                command, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=OFFLINE
             )
-            times[name].append(time.perf_counter() - start)
-    return {name: median(seconds) for name, seconds in times.items()}
+            _, status, usage = os.wait4(process.pid, 0)
+            if status:
+                raise SystemExit(f"{command} ended with status {status}")
+            times[name].append({"wall": time.perf_counter() - start, "cpu": usage.ru_utime + usage.ru_stime})
+    return {name: {key: median(one[key] for one in all_) for key in ("wall", "cpu")} for name, all_ in times.items()}
 
 
 def hour(folder: Path) -> dict[str, float]:
@@ -304,7 +313,7 @@ def share_of_peak(result: dict, shape: dict[str, int], peaks: dict) -> str:
 def report(results: dict) -> str:
     parts = [
         "`python benchmarks/speed.py`: waveform to answer in a running process, for each clip, medians of "
-        f"{results['rounds']} rounds in which all contenders took turns (of 2 for 32 clips at once). `x` is how many "
+        f"{results['rounds']} rounds in which all contenders took turns (fewer for 32 clips at once). `x` is how many "
         "times longer than ours. Stock is Transformers' audio-classification pipeline with the same encoder; Whisper "
         "and faster-whisper (int8) detect the language with whisper-base, and hear no more than the first 30 s. Memory "
         "is the process's peak so far. The share of peak counts the encoder's multiplications alone, against the "
@@ -319,16 +328,21 @@ def report(results: dict) -> str:
             "The same with whisper-medium's shape and random weights:",
             table(results["medium"], MEDIUM, results["peak"]),
         ]
-    on_page = ", ".join(f"{seconds:.2f} s with {threads} threads" for threads, seconds in results["page"].items())
+    on_page = ", ".join(
+        f"{took['wall']:.2f} s ({took['cpu']:.2f} CPU s) with {threads} threads"
+        for threads, took in results["page"].items()
+    )
     parts.append(
         f"From a file of {PAGE_SECONDS} s of speech to the page's answer and its five pictures, in the app's process: "
         f"{on_page}."
     )
-    cold = results["cold"]
-    parts.append(
-        f"From starting Python to the answer for a 5 s file: `python -m lid` {cold['ours']:.1f} s, the stock pipeline "
-        f"{cold['stock']:.1f} s ({cold['stock'] / cold['ours']:.1f}x)."
-    )
+    if "cold" in results:
+        ours, stock = results["cold"]["ours"], results["cold"]["stock"]
+        parts.append(
+            f"From starting Python to the answer for a 5 s file: `python -m lid` {ours['wall']:.1f} s "
+            f"({ours['cpu']:.1f} CPU s), the stock pipeline {stock['wall']:.1f} s ({stock['cpu']:.1f} CPU s): "
+            f"{stock['wall'] / ours['wall']:.1f}x."
+        )
     if "hour" in results:
         one = results["hour"]
         parts.append(
@@ -357,7 +371,7 @@ def table(results: list[dict], shape: dict[str, int], peaks: dict) -> str:
 def targets(results: list[dict]) -> str:
     """How the ratios stand to what was aimed at."""
     lines = ["| threads | clip | against | aimed at | measured | by CPU time |", "|--:|--:|---|--:|--:|--:|"]
-    for threads in THREADS:
+    for threads in sorted({r["threads"] for r in results}):
         for seconds, aims in TARGETS.items():
             found = {r["name"]: r for r in results if (r["threads"], r["seconds"], r["batch"]) == (threads, seconds, 1)}
             lines += [
