@@ -157,7 +157,7 @@ def mel(log_mel: np.ndarray, seconds: float | None = None, labels: Labels = ENGL
         showgrid=False,
     )
     figure.update_xaxes(showgrid=False)
-    return _finish(_seconds(figure, seconds, labels), labels, height=284, margin={**_MARGIN, "t": 36})
+    return _finish(_seconds(figure, seconds, labels), labels, height=298, margin={**_MARGIN, "t": 50})
 
 
 def attention(weights: np.ndarray, start: float = 0.0, labels: Labels = ENGLISH) -> go.Figure:
@@ -187,7 +187,7 @@ def attention(weights: np.ndarray, start: float = 0.0, labels: Labels = ENGLISH)
     figure.update_yaxes(
         title_text=labels.looking_from, showgrid=False, scaleanchor="x", constrain="domain", constraintoward="top"
     )
-    return _finish(figure, labels, height=424, margin={**_MARGIN, "t": 36})
+    return _finish(figure, labels, height=438, margin={**_MARGIN, "t": 50})
 
 
 def pool(array: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -248,7 +248,7 @@ def _longest(labels: Labels) -> int:
 def _colour_bar(title: str, **ticks) -> dict:
     """A thin bar above the picture, where it costs no width on a phone."""
     return {
-        "title": {"text": title, "side": "right", "font": {"size": 12}},
+        "title": {"text": title, "side": "top", "font": {"size": 12}},
         "tickfont": {"size": 12},
         "orientation": "h",
         "x": 0,
@@ -256,7 +256,7 @@ def _colour_bar(title: str, **ticks) -> dict:
         "y": 1.0,
         "yanchor": "bottom",
         "ypad": 6,
-        "len": 120,
+        "len": 160,
         "lenmode": "pixels",
         "thickness": 8,
         "outlinewidth": 0,

@@ -1,10 +1,10 @@
-"""Photograph the page with the example that switches language, in light, dark and phone width, into this folder: one
-view in each of the page's languages.
+"""Photograph the page with the example that switches language, whole in light and in dark, and as much as a phone shows
+of it, into this folder: one view in each of the page's languages.
 
     python assets/figures/make_screenshots.py            # starts app.py; needs playwright and Debian's chromium
     python assets/figures/make_screenshots.py --clip clip.wav --out /tmp
 
-page.png is the one README.md shows.
+README.md shows them.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-VIEWS = {  # file name -> viewport width and height in px, colour scheme, language
-    "page.png": (1180, 820, "light", "en-GB"),
-    "page-dark.png": (1180, 820, "dark", "ru-RU"),
-    "page-phone.png": (390, 844, "light", "uz-UZ"),
+VIEWS = {  # file name -> viewport width and height in px, colour scheme, language, whether to show the whole page
+    "page.png": (1180, 820, "light", "en-GB", True),
+    "page-dark.png": (1180, 820, "dark", "ru-RU", True),
+    "page-phone.png": (390, 844, "light", "uz-UZ", False),
 }
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
@@ -39,12 +39,12 @@ def main() -> None:
     arguments = parser.parse_args()
     with running_app() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        for name, (width, height, scheme, locale) in VIEWS.items():
+        for name, (width, height, scheme, locale, whole) in VIEWS.items():
             view = {"width": width, "height": height}
             page = browser.new_page(viewport=view, color_scheme=scheme, locale=locale)
             page.set_default_timeout(600_000)  # a busy machine is slow, not broken
             page.goto(address)
-            photograph(page, arguments.clip, arguments.out / name)
+            photograph(page, arguments.clip, arguments.out / name, whole)
             page.close()
         browser.close()
 
@@ -69,8 +69,8 @@ def running_app() -> Iterator[str]:
         app.wait()
 
 
-def photograph(page: Page, clip: Path | None, target: Path) -> None:
-    """Have a clip identified, wait for the last picture, and save the whole page."""
+def photograph(page: Page, clip: Path | None, target: Path, whole: bool) -> None:
+    """Have a clip identified, wait for the last picture, and save the page."""
     if clip:
         page.locator("#upload input[type=file]").set_input_files(clip)
     else:
@@ -78,7 +78,7 @@ def photograph(page: Page, clip: Path | None, target: Path) -> None:
     page.locator("#answer [data-kind]:not([data-kind=waiting]):not([data-kind=working])").wait_for()
     page.locator("#attention .heatmaplayer image").wait_for()
     page.wait_for_timeout(1500)  # for the pictures' fade-in
-    page.screenshot(path=target, full_page=True)
+    page.screenshot(path=target, full_page=whole)
     Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)  # a third of the size, same to the eye
     print(target, target.stat().st_size // 1000, "kB")
 
