@@ -306,8 +306,8 @@ def share_of_peak(result: dict, shape: dict[str, int], peaks: dict) -> str:
         work, precision = operations(1500, shape), "float32"
     else:
         return ""
-    best = (peaks.get(result["threads"]) or peaks[str(result["threads"])])[precision]
-    return f"{work / result['wall'] / best:.0%} {precision}"
+    best = (peaks.get(result["threads"]) or peaks[str(result["threads"])]).get(precision)
+    return f"{work / result['wall'] / best:.0%} {precision}" if best else ""
 
 
 def report(results: dict) -> str:
