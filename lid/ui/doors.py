@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gradio import route_utils
 from gradio.utils import get_upload_folder
-from starlette.datastructures import FormData, MutableHeaders
+from starlette.datastructures import FormData, Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
@@ -97,6 +97,8 @@ class Doors:
             await self.app(scope, receive, send)
         elif _SHUT.search(scope["path"]):
             await PlainTextResponse("Not found", 404)(scope, receive, send)
+        elif _claimed(scope) > self._most(scope):
+            await PlainTextResponse(f"More than {self._most(scope)} bytes.", 413)(scope, receive, send)
         elif self._is_upload(scope) and _free() < ROOM_BYTES:
             await PlainTextResponse(NO_ROOM, 507)(scope, receive, send)
         else:
@@ -105,8 +107,11 @@ class Doors:
     async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         if scope["path"].rstrip("/").endswith("/gradio_api/info"):  # by page it is not kept from caller to caller
             scope = {**scope, "query_string": scope["query_string"] + b"&page="}
+        if scope["method"] not in ("GET", "HEAD"):
+            # Of those nobody reads a body, but many ask, without any patience, whether the caller is still there.
+            receive = _bounded(receive, self._most(scope))
         try:
-            await self.app(scope, _bounded(receive, self._most(scope)), answer)
+            await self.app(scope, receive, answer)
         except OSError as error:
             if answer.begun or not self._is_upload(scope):
                 raise
@@ -139,6 +144,12 @@ class _Answer:
                 headers["content-security-policy"] = "sandbox"
             headers["x-content-type-options"] = "nosniff"
         await self.send(message)
+
+
+def _claimed(scope: Scope) -> int:
+    """Bytes of body that the request says it has; it need not say so."""
+    said = Headers(scope=scope).get("content-length", "")
+    return int(said) if said.isdecimal() else 0
 
 
 def _bounded(receive: Receive, most: int) -> Receive:

@@ -73,6 +73,8 @@ def test_a_call_may_be_so_long_and_an_upload_longer(client):
     assert client.post("/gradio_api/mcp/", content=bytes(doors.TOOL_BYTES + 1)).status_code == 413
     assert client.post("/gradio_api/upload", content=bytes(4 * 1000)).status_code == 200
     assert client.post("/gradio_api/upload", content=bytes(4 * 1000 + 1)).status_code == 413
+    unsaid = (bytes(1000) for _ in range(5))
+    assert client.post("/gradio_api/upload", content=unsaid).status_code == 413
 
 
 def test_a_file_keeps_none_of_the_requests_headers_and_runs_nothing(client):
@@ -118,6 +120,24 @@ def test_what_came_of_an_upload_that_broke_off_is_deleted(tmp_path):
     with pytest.raises(OSError, match="gone"):
         asyncio.new_event_loop().run_until_complete(parser.parse())
     assert not list(tmp_path.iterdir())
+
+
+def test_whether_a_caller_is_still_there_can_be_asked_without_patience():
+    """As Starlette asks: under a scope that is cancelled before it waits."""
+    gone = []
+
+    async def app(scope, receive, send):
+        request = Request(scope, receive)
+        gone.extend([await request.is_disconnected(), await request.is_disconnected()])
+
+    messages = [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return messages.pop(0)
+
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "query_string": b"", "headers": []}
+    asyncio.new_event_loop().run_until_complete(doors.Doors(app, Limits())(scope, receive, None))
+    assert gone == [False, True]
 
 
 def test_a_body_that_does_not_come_is_given_up_but_a_caller_may_wait(monkeypatch):
