@@ -18,6 +18,7 @@ import struct
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -249,6 +250,7 @@ class Worker:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", type=int, help="run this case here and print what comes of it")
     parser.add_argument("--write", action="store_true", help="put the numbers into docs/ROBUSTNESS.md")
     options = parser.parse_args()
@@ -265,7 +267,7 @@ def main() -> int:
     sealed = can_seal()
     if sealed and Worker(files, sealed).decode("open")[0] != "TOUCHED":
         sys.exit("fuzz: the seal does not hold; nothing would be proved.")
-    results = run(cases, Worker(files, sealed))
+    results = run(cases, [Worker(files, sealed) for _ in range(options.workers)])
     failures = find_failures(results)
     text = as_markdown(results, len(failures), sealed, len(originals))
     print(text, *(f"{name}: {what}" for name, what in failures.items()), sep="\n")
@@ -274,15 +276,18 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def run(cases: dict[str, bytes | int], worker: Worker) -> dict[str, tuple[str, float, float]]:
-    """Each case's outcome, CPU seconds and memory; a line now and then says how far it is."""
-    results, started = {}, time.monotonic()
-    for count, (name, case) in enumerate(cases.items(), 1):
-        results[name] = worker.decode(case)
-        if count % 1000 == 0:
-            print(f"{count}/{len(cases)} files, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    worker.close()
-    return results
+def run(cases: dict[str, bytes | int], workers: list[Worker]) -> dict[str, tuple[str, float, float]]:
+    """Each case's outcome, CPU seconds and memory; the workers share the cases out among them."""
+    names = list(cases)
+
+    def share(index: int) -> dict[str, tuple[str, float, float]]:
+        results = {name: workers[index].decode(cases[name]) for name in names[index :: len(workers)]}
+        workers[index].close()
+        return results
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        shares = list(pool.map(share, range(len(workers))))
+    return {name: result for results in shares for name, result in results.items()}
 
 
 def find_failures(results: dict[str, tuple[str, float, float]]) -> dict[str, str]:

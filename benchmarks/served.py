@@ -74,6 +74,9 @@ def served(**environment: str) -> Iterator[App]:
         try:
             wait(app)
             yield app
+        except Exception:
+            print(f"app.py ended with {app.process.poll()} after:\n{app.printed[-3000:]}", file=sys.stderr)
+            raise
         finally:
             app.process.kill()
             app.process.wait()

@@ -66,7 +66,7 @@ def test_channels_beyond_the_eighth_are_heard_too():
 
 def test_a_short_run_of_the_fuzzer_finds_nothing(files):
     originals = [*fuzz.valid_files().values(), *(data for data in files.values() if len(data) < 50_000)]
-    results = fuzz.run({f"case {number}": number for number in range(200)}, fuzz.Worker(originals, fuzz.can_seal()))
+    results = fuzz.run({f"case {number}": number for number in range(200)}, [fuzz.Worker(originals, fuzz.can_seal())])
     assert fuzz.find_failures(results) == {}
     assert {"decoded", "not_audio"} < {result for result, _, _ in results.values()}
 
