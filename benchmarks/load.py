@@ -231,6 +231,8 @@ def main() -> int:
     def measure(name: str, work: Callable[[], dict]) -> None:
         results[name] = work()
         print(name, json.dumps(results[name]), file=sys.stderr, flush=True)
+        if options.write:
+            replace_section("Load and trouble", as_markdown(results), ROOT / "docs" / "ROBUSTNESS.md")
 
     with served() as app:
         measure("Many clients", lambda: load(app, options.clients, options.seconds))
@@ -238,10 +240,7 @@ def main() -> int:
     measure("SIGTERM", terminated)
     measure("The disk", disk)
     measure("The start", refuses_to_start)
-    text = as_markdown(results)
-    print(text)
-    if options.write:
-        replace_section("Load and trouble", text, ROOT / "docs" / "ROBUSTNESS.md")
+    print(as_markdown(results))
     many = results["Many clients"]
     return int(bool(many["lost"] or many["answered wrongly, or with another's answer"]))
 

@@ -356,6 +356,8 @@ def main() -> int:
         for name, attack in ATTACKS.items():
             results[name] = attack(app)
             print(name, json.dumps(results[name]), file=sys.stderr, flush=True)
+            if options.write:
+                replace_section("Attacks", as_markdown(results), ROOT / "docs" / "ROBUSTNESS.md")
         path = upload(app, CLIP.read_bytes())
         results["Afterwards"] = {"the app's answer to an Uzbek clip": ask(app, of_upload(path))[2][0]["language"]}
     text = as_markdown(results)
