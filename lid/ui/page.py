@@ -31,7 +31,9 @@ EXAMPLES = HERE.parent.parent / "assets" / "examples"
 EXAMPLE_FILES = ("uzbek.mp3", "russian.ogg", "english.m4a", "uzbek-then-english.webm")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
 PROGRESS_EVERY = 0.3  # s between two movements of the progress bar
-SHOW_ANSWER = "() => document.getElementById('answer').scrollIntoView({behavior: 'smooth', block: 'nearest'})"  # phones
+# On a phone the answer is under what was clicked: put it at the top, with room for what is still being drawn.
+SHOW_ANSWER = """() => document.getElementById('answer').scrollIntoView(
+  {behavior: 'smooth', block: window.innerWidth < 700 ? 'start' : 'nearest'})"""
 ANNOUNCE = "() => document.getElementById('answer').setAttribute('aria-live', 'polite')"  # to screen readers
 # The last input of each event is the language that the browser's part of the page shows.
 WITH_LANGUAGE = "(...inputs) => [...inputs.slice(0, -1), document.documentElement.lang]"
