@@ -57,8 +57,7 @@ def train(folder: Path, dropout: float) -> None:
     )
     settings = training.TrainingOptions(
         steps=STEPS,
-        learning_rate=3e-3,
-        head_learning_rate=3e-3,
+        learning_rate=1e-3,
         warmup=5,
         validate_every=VALIDATE_EVERY,
         patience=STEPS,
