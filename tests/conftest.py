@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.served import App
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "assets" / "examples"
 MODEL = os.environ.get("MODEL_ID") or ROOT / "assets" / "model"
@@ -57,23 +59,29 @@ def outbound(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
+def app(identifier, outbound, tmp_path_factory) -> Iterator[App]:
     """app.py itself, offline, on a free port of 127.0.0.1; started once."""
-    with _running(["app.py"], outbound, tmp_path_factory.mktemp("app")) as address:
-        yield address
+    with _running(["app.py"], outbound, tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def app_url(app) -> str:
+    return app.url
 
 
 @pytest.fixture(scope="session")
 def busy_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
     """The same app with a queue that is always full."""
     code = "from lid.ui import settings; settings.QUEUE_SIZE = 0; import app; app.main()"
-    with _running(["-c", code], outbound, tmp_path_factory.mktemp("busy")) as address:
-        yield address
+    with _running(["-c", code], outbound, tmp_path_factory.mktemp("busy")) as app:
+        yield app.url
 
 
 @contextmanager
-def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[str]:
-    """Python with arguments that start the app, until it is no longer needed; its address."""
+def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[App]:
+    """Python with arguments that start the app, until it is no longer needed."""
+    (folder / "outbound.txt").symlink_to(outbound)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -94,7 +102,7 @@ def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[str
             while not _answers(f"http://127.0.0.1:{port}/config"):
                 assert app.poll() is None, f"app.py ended before it answered:\n{log.read_text()}"
                 time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
+            yield App(app, port, folder)
             assert app.poll() is None, f"app.py died with exit code {app.returncode}:\n{log.read_text()}"
         finally:
             app.terminate()
