@@ -32,6 +32,7 @@ from lid.data.stream import BalancedBatches, BatchOptions
 from lid.errors import InputError
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
+from lid.openset import Background
 
 PARTS = ("train", "validation", "test")
 
@@ -58,6 +59,10 @@ def run(options: argparse.Namespace) -> None:
     with accelerator.main_process_first():
         parts = prepare(options, accelerator.is_main_process)
     if options.prepare_only:
+        return
+    if options.checkpoint:
+        if accelerator.is_main_process:
+            refit(parts, options)
         return
     background = sorted({clip.language for clip in parts["train"][0]} - set(CODES))
     labels = (*CODES, *background)
@@ -214,6 +219,32 @@ def finish(
     print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")
 
 
+def refit(parts: dict, options: argparse.Namespace) -> None:
+    """Copy a finished run's checkpoint, fit anew what tells the three languages from others, and measure that and the
+    test again. The rest of its metrics.json is about the same weights on the same clips and stays."""
+    merged, kept = options.output / "merged", options.checkpoint / "metrics.json"
+    split = options.checkpoint / "split.tsv"
+    if not kept.is_file() or not split.is_file() or split.read_bytes() != (options.output / "split.tsv").read_bytes():
+        raise InputError(
+            f"{options.checkpoint} holds no metrics.json and split.tsv of a run on this split. Give the sources it was "
+            "trained with.",
+            "checkpoint",
+        )
+    metrics = json.loads(kept.read_text())
+    shutil.copytree(options.checkpoint, merged, dirs_exist_ok=True)
+    (merged / "metrics.json").unlink(), (merged / "split.tsv").unlink()
+    background = learn_known(Background.load(merged), parts, options, merged)
+    identifier = LanguageIdentifier.load(merged)
+    predictions = evaluation.identify(identifier, parts["test"][0])
+    evaluation.write_predictions(options.output / "predictions.tsv", parts["test"][0], predictions)
+    calibration = metrics["calibration"] | {"threshold": background.threshold}
+    truth = _labels(parts["test"][0])
+    metrics["calibration"] = calibration | evaluation.calibrations(predictions, truth, calibration["temperature"])
+    metrics["test"] = evaluation.report(predictions, parts["test"][0])
+    metrics["open_set"] = measure_openness(identifier, parts, predictions, options)
+    (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+
+
 def once(folder: Path, name: str, measure: Callable[[], object]) -> object:
     """A measurement, kept in `folder` so that an evaluation that was killed does not make it again."""
     file = folder / f"{name}.json"
@@ -240,12 +271,22 @@ def calibrate(model: training.PeftModel, parts: dict, options: argparse.Namespac
     )
     background.save(merged)
     if background.languages:
-        background = foreign.learn_centres(identifier, background, *_some(parts["train"], 250))
-        background.save(merged)
-        scores = [p.known_score for p in evaluation.identify(LanguageIdentifier.load(merged), clips)]
-        background = background.with_threshold(scores)
-        background.save(merged)
+        background = learn_known(background, parts, options, merged)
     return {"temperature": temperature, "threshold": background.threshold}
+
+
+def learn_known(background: Background, parts: dict, options: argparse.Namespace, merged: Path) -> Background:
+    """Fit on training clips where the three languages and the others lie, and the threshold on validation, and save it
+    beside the checkpoint."""
+    identifier = LanguageIdentifier.load(merged)
+    rest = [speech for clip, speech in zip(*parts["train"], strict=True) if clip.language not in CODES]
+    known = _some(parts["train"], options.known_clips)
+    foreign.learn_centres(identifier, background, *known, rest).save(merged)
+    judge = LanguageIdentifier.load(merged)
+    scores = [p.known_score for p in evaluation.identify(judge, parts["validation"][0])]
+    background = judge.background.with_threshold(scores)
+    background.save(merged)
+    return background
 
 
 def measure_openness(
@@ -296,6 +337,7 @@ def _settings(options: argparse.Namespace) -> dict:
         "workers",
         "prepare_only",
         "push_to_hub",
+        "checkpoint",
     }
     settings = {name: value for name, value in vars(options).items() if name not in private}
     return settings | {
@@ -325,6 +367,8 @@ def parser() -> argparse.ArgumentParser:
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
     add("--start-from", metavar="FOLDER", help="another run's merged/, made from the same base model, to train further")
+    add("--checkpoint", type=Path, metavar="FOLDER", help="train nothing: fit and measure `known` anew for this one")
+    add("--known-clips", type=int, default=250, help="of each language, to fit where it lies")
     add("--train-only", nargs="+", default=[], metavar="SOURCE", help="more of the three languages, never tested on")
     add(
         "--background",

@@ -9,6 +9,7 @@ checkpointing; the batches are noise of 1 to 10 s, drawn as in training. Writes 
 import argparse
 import json
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from transformers import WhisperConfig, WhisperForAudioClassification
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lid import training
 from lid.audio import SAMPLE_RATE

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import logsumexp
+from tqdm import tqdm
 
 from lid import metrics
 from lid import model as whisper
@@ -34,15 +35,17 @@ def served(known: Sequence[Prediction], foreign: Sequence[Prediction], languages
 
 
 def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], foreign: Sequence[np.ndarray]) -> dict:
-    """Four scores on the same clips: Mahalanobis distance to the nearest language (Lee et al. 2018), which is served,
-    rows of background languages, energy (Liu et al. 2020), and the largest probability (Hendrycks and Gimpel 2017)."""
+    """Five scores on the same clips: relative Mahalanobis distance (Ren et al. 2021), which is served, the distance to
+    the nearest language alone (Lee et al. 2018), rows of background languages, energy (Liu et al. 2020), and the
+    largest probability (Hendrycks and Gimpel 2017)."""
     background = identifier.background
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, foreign):
         states = clip_means(whisper.project, identifier.model, waveforms)
         logits = _logits(identifier, states)
         for name, values in {
-            "Mahalanobis distance (served)": np.array([background.score(one) for one in states]),
+            "relative Mahalanobis distance (served)": np.array([background.score(one) for one in states]),
+            "Mahalanobis distance": np.array([background.nearness(one) for one in states]),
             "background languages": np.array([background.log_odds(*one) for one in zip(logits, states, strict=True)]),
             "energy": logsumexp(logits, axis=1),
             "largest probability": softmax(logits).max(axis=1),
@@ -52,10 +55,18 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], foreign
 
 
 def learn_centres(
-    identifier: LanguageIdentifier, background: Background, waveforms: Sequence[np.ndarray], labels: Sequence[int]
+    identifier: LanguageIdentifier,
+    background: Background,
+    waveforms: Sequence[np.ndarray],
+    labels: Sequence[int],
+    rest: Sequence[np.ndarray],
 ) -> Background:
-    """Fit where training clips of the three languages lie, as recorded."""
-    return background.with_centres(clip_means(whisper.project, identifier.model, waveforms), labels)
+    """Fit where training clips lie, as recorded and as served, of the three languages (`waveforms` and `labels`) and of
+    the background (`rest`). Pauses are cut as in serving: corpora differ in theirs, and whole clips lie elsewhere."""
+    states = [identifier.states(waveform) for waveform in tqdm([*waveforms, *rest], "fitting", mininterval=2)]
+    heard = [i for i, state in enumerate(states[: len(waveforms)]) if state is not None]
+    others = [state for state in states[len(waveforms) :] if state is not None]
+    return background.with_centres(np.stack([states[i] for i in heard]), np.asarray(labels)[heard], np.stack(others))
 
 
 def learn_speech(

@@ -137,6 +137,12 @@ class LanguageIdentifier:
             weights = whisper.attention(self.model, self._mel(waveform[None, start:end]), layer)
         return weights.cpu().numpy(), start / SAMPLE_RATE
 
+    def states(self, waveform: np.ndarray) -> np.ndarray | None:
+        """The mean projected state (width,) of a clip's speech, by which `known` is decided; None without speech."""
+        waveform = _checked(waveform)
+        pieces = _join(self._speech(waveform), len(waveform))
+        return self._frames(waveform, pieces, lambda share, language: None)[2] if pieces else None
+
     def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
         """Stretches of speech; where the detector finds none, of what might be: the model has the last word on it."""
         return speech.find(waveform) or (speech.find_faint(waveform) if self.background else [])

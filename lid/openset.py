@@ -2,10 +2,10 @@
 
 While training, the head has a row for each background language beside the three. The checkpoint keeps the three alone,
 so that it stays an ordinary one; what else it knows lies beside it in `background.safetensors`: those rows, a row that
-tells speech from noise and music, and where training clips of the three languages lie, the last two fitted once
-training is over. All look at the mean of a clip's projected states. How far that is from the nearest of the three
-languages (Mahalanobis distance, Lee et al. 2018) is the score: of all that was tried it refuses most of the languages
-that training never heard.
+tells speech from noise and music, and where training clips of the three languages and of the background languages lie,
+the last two fitted once training is over. All look at the mean of a clip's projected states. The score is how much
+nearer that is to the nearest of the three languages than to the background as a whole (relative Mahalanobis distance,
+Ren et al. 2021, arXiv:2106.09022): what is odd about a clip's voice, room or length moves both distances alike.
 """
 
 import json
@@ -21,9 +21,10 @@ from lid import manifest
 from lid.errors import InputError
 
 FILE_NAME = "background.safetensors"
-NO_SPEECH = -1000.0  # the score of a clip without speech, and the lowest there is
+NO_SPEECH = -10_000.0  # the score of a clip without speech, and the lowest there is
 KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
 HEARD = 0.995  # share of speech that counts as speech
+FITTED = ("speech", "centres", "precision", "rest_centre", "rest_precision")  # once training is over
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Background:
 
     `weight` float32 (languages, width) and `bias` (languages,) are the rows of the background `languages`. `centres`
     (3, width) are the means of the three languages' clips, `precision` (width, width) the inverse of the covariance
-    around them; a clip is one of the three when its score reaches `threshold`. `speech` (width,) is the row for speech,
+    around them, `rest_centre` (width,) and `rest_precision` (width, width) the same of all background languages
+    together; a clip is one of the three when its score reaches `threshold`. `speech` (width,) is the row for speech,
     against noise, and `speech_threshold` what its product with a clip's states must reach; without it all is speech.
     """
 
@@ -44,32 +46,46 @@ class Background:
     speech_threshold: float = 0.0
     centres: np.ndarray | None = None
     precision: np.ndarray | None = None
+    rest_centre: np.ndarray | None = None
+    rest_precision: np.ndarray | None = None
 
     @property
     def judges(self) -> bool:
         """Whether it can tell the three languages from others."""
-        return self.centres is not None
+        return self.rest_centre is not None
 
     def score(self, states: np.ndarray) -> float:
-        """Minus the distance of a clip's mean projected state (width,) from the nearest of the three languages. Higher
-        is more surely one of them."""
-        away = states - self.centres
-        return float(max(-np.sqrt(np.einsum("ci,ij,cj->c", away, self.precision, away).min()), NO_SPEECH))
+        """Half the squared distance of a clip's mean projected state (width,) from the background languages, less half
+        that from the nearest of the three: nats of evidence but for a constant. Higher is more surely one of them."""
+        nearest = _distances(states, self.centres, self.precision).min()
+        rest = _distances(states, self.rest_centre[None], self.rest_precision)[0]
+        return float(max((rest**2 - nearest**2) / 2, NO_SPEECH))
+
+    def nearness(self, states: np.ndarray) -> float:
+        """Minus the distance from the nearest of the three languages alone (Lee et al. 2018), to compare with."""
+        return -float(_distances(states, self.centres, self.precision).min())
 
     def log_odds(self, logits: np.ndarray, states: np.ndarray) -> float:
         """Log-odds (nats) of the three languages, by their logits (3,), against all background languages, by the
         clip's mean projected state (width,): what the rows alone would say."""
         return float(np.logaddexp.reduce(logits) - np.logaddexp.reduce(self.weight @ states + self.bias))
 
-    def with_centres(self, states: np.ndarray, labels: np.ndarray) -> "Background":
-        """Fit centres and precision on mean projected states (clips, width) and labels (clips,) of the languages."""
+    def with_centres(self, states: np.ndarray, labels: np.ndarray, rest: np.ndarray) -> "Background":
+        """Fit centres and precisions on mean projected states (clips, width) of the three languages, with labels
+        (clips,), and on those of the background, `rest`."""
         from sklearn.covariance import LedoitWolf
 
         labels = np.asarray(labels)
         centres = np.stack([states[labels == label].mean(axis=0) for label in np.unique(labels)])
         around = states - centres[np.searchsorted(np.unique(labels), labels)]
-        precision = LedoitWolf(assume_centered=True).fit(around).precision_
-        return replace(self, centres=centres.astype(np.float32), precision=precision.astype(np.float32))
+        known, background = LedoitWolf(assume_centered=True).fit(around), LedoitWolf().fit(rest)
+        fitted = {
+            "centres": centres,
+            "precision": known.precision_,
+            "rest_centre": background.location_,
+            "rest_precision": background.precision_,
+        }
+        return replace(self, **{name: values.astype(np.float32) for name, values in fitted.items()})
 
     def with_threshold(self, scores: np.ndarray) -> "Background":
         """The threshold that keeps KEPT of these scores, which are of clips in the three languages."""
@@ -99,7 +115,7 @@ class Background:
         """Write the file beside a checkpoint."""
         about = {name: json.dumps(getattr(self, name)) for name in ("languages", "threshold", "speech_threshold")}
         tensors = {"weight": self.weight.astype(np.float32), "bias": self.bias.astype(np.float32)}
-        fitted = {name: getattr(self, name) for name in ("speech", "centres", "precision")}
+        fitted = {name: getattr(self, name) for name in FITTED}
         tensors |= {name: tensor for name, tensor in fitted.items() if tensor is not None}
         save_file(tensors, Path(folder) / FILE_NAME, about)
         manifest.write(folder)
@@ -119,3 +135,9 @@ class Background:
             raise InputError(
                 f"{FILE_NAME} of {folder} is damaged. Copy the checkpoint again. ({error})", "model"
             ) from error
+
+
+def _distances(states: np.ndarray, centres: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Mahalanobis distances, (centres,), of one state (width,) from centres (centres, width)."""
+    away = states - centres
+    return np.sqrt(np.einsum("ci,ij,cj->c", away, precision, away).clip(0))

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelCard, SpaceCard, get_token
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
-from lid import figures, report
+from lid import figures, manifest, report
 from lid.errors import InputError
 from lid.languages import CODES, NAMES
 
@@ -33,13 +33,14 @@ CHECKPOINT = (
     "calibration.json",
     "*.safetensors",
     "*.safetensors.index.json",
+    manifest.FILE_NAME,
 )
 ADAPTER = ("adapter_config.json", "adapter_model*.safetensors")
 STATEMENT = "DATA.md"
 SPACE_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
 SPACE_FOLDERS = ("lid", "assets/examples")
 OURS = {  # what an earlier upload may have left, and this one takes away when it has no such file
-    "model": ("*.safetensors", "*.safetensors.index.json", "calibration.json", "adapter/*"),
+    "model": ("*.safetensors", "*.safetensors.index.json", "calibration.json", manifest.FILE_NAME, "adapter/*"),
     "space": ("lid/*", "assets/*"),
 }
 LINK = re.compile(r"\]\(([^)#:\s]+)\)")  # a relative link of Markdown

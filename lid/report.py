@@ -62,7 +62,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "no_speech_table": _no_speech_table(openness["no_speech"]),
         "failures": failures,
         "medium": _medium(),
-        "ablation_table": _ablation_table(),
+        **_ablation(),
         "start": f"From the weights of an earlier run ({start}) on the same split: " if start else "",
     }
     return (TEMPLATES / f"{template}.md").read_text().format(**values)
@@ -167,15 +167,16 @@ def _medium() -> str:
     return (TEMPLATES / "medium.md").read_text().strip().format(**medium.expectations(json.loads(file.read_text())))
 
 
-def _ablation_table() -> str:
+def _ablation() -> dict[str, str]:
     """Checkpoints on the same copies of the same clips, from benchmarks/ablation.py."""
     file = ROOT / "docs" / "ablation.json"
     if not file.exists():
-        return "Not measured: `python benchmarks/ablation.py` does that."
-    measured = json.loads(file.read_text())["checkpoints"]
-    copies = list(next(iter(measured.values())))
-    rows = [[name, *(_share(rates[copy]) for copy in copies)] for name, rates in measured.items()]
-    return _table(["checkpoint", *copies], rows)
+        unmeasured = "Not measured: `python benchmarks/ablation.py` does that."
+        return {"ablation_part": "held-out", "ablation_table": unmeasured}
+    measured = json.loads(file.read_text())
+    copies = list(next(iter(measured["checkpoints"].values())))
+    rows = [[name, *(_share(rates[copy]) for copy in copies)] for name, rates in measured["checkpoints"].items()]
+    return {"ablation_part": measured["part"], "ablation_table": _table(["checkpoint", *copies], rows)}
 
 
 def _shortcut_table(shortcuts: dict) -> str:

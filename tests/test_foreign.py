@@ -47,7 +47,8 @@ def test_other_scores_come_beside_ours():
     noise = [np.random.default_rng(seed).normal(0, 0.1, 24_000).astype(np.float32) for seed in range(3)]
     scores = foreign.compare(identifier, speech, noise)
     assert set(scores) == {
-        "Mahalanobis distance (served)",
+        "relative Mahalanobis distance (served)",
+        "Mahalanobis distance",
         "background languages",
         "energy",
         "largest probability",

@@ -27,11 +27,22 @@ def test_what_lies_far_from_all_three_languages_scores_low(background):
     labels = np.repeat([0, 1, 2], 100)
     states = 5 * np.eye(3)[labels] + rng.normal(0, [1.0, 1.0, 0.1], (300, 3))
     assert not background.judges
-    judge = background.with_centres(states, labels)
+    judge = background.with_centres(states, labels, rng.normal([0, -5, 0], 1.0, (300, 3)))
     assert judge.judges
-    near, wide, narrow = (judge.score(np.array(place)) for place in ([5, 0, 0], [8, 0, 0], [5, 0, 3]))
+    near, wide, narrow = (judge.nearness(np.array(place)) for place in ([5, 0, 0], [8, 0, 0], [5, 0, 3]))
     assert near > wide > narrow  # three units are far where clips hardly vary
     assert wide == pytest.approx(-3, abs=0.5)
+    assert judge.score(np.array([5, 0, 0])) > 0 > judge.score(np.array([0, -5, 0]))
+
+
+def test_what_moves_a_clip_from_everything_alike_leaves_its_score(background):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 100)
+    states = np.c_[5 * np.eye(3)[labels], np.zeros(300)] + rng.normal(size=(300, 4))
+    judge = background.with_centres(states, labels, rng.normal([0, -5, 0, 0], 1.0, (300, 4)))
+    ordinary, odd = np.array([5.0, 0, 0, 0]), np.array([5.0, 0, 0, 6.0])  # the last number says nothing of language
+    lost = (judge.nearness(odd) ** 2 - judge.nearness(ordinary) ** 2) / 2
+    assert abs(judge.score(ordinary) - judge.score(odd)) < lost / 4
 
 
 def test_the_threshold_keeps_its_share(background):
@@ -59,7 +70,8 @@ def test_speech_is_told_from_noise(background):
 def test_it_comes_back_from_its_file(background, tmp_path):
     assert Background.load(tmp_path) is None
     learnt = background.with_speech(np.ones((5, 3)), -np.ones((5, 3)), np.ones((5, 3))).with_threshold(np.ones(3))
-    learnt = learnt.with_centres(np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3)
+    states = np.random.default_rng(0).normal(size=(30, 3))
+    learnt = learnt.with_centres(states, np.arange(30) % 3, states[:20] - 4)
     learnt.save(tmp_path)
     loaded = Background.load(tmp_path)
     assert (loaded.languages, loaded.threshold) == (learnt.languages, learnt.threshold)

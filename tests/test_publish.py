@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import ModelCard, SpaceCard, constants
 from safetensors.numpy import save_file
 
-from lid import publish
+from lid import manifest, publish
 from lid.openset import Background
 from tests.conftest import ROOT
 from tests.hub_server import HubServer
@@ -68,6 +68,7 @@ def finished(tmp_path_factory):
     Background(("kk",), np.zeros((1, 256)), np.zeros(1)).save(run / "merged")
     for name in ("config.json", "preprocessor_config.json"):
         shutil.copy(MODEL / name, run / "merged")
+    manifest.write(run / "merged")
     (run / "adapter" / "adapter_config.json").write_text(
         json.dumps({"peft_type": "LORA", "base_model_name_or_path": f"{run.parent}/whisper-base"})
     )
@@ -124,6 +125,7 @@ def test_the_model_arrives_whole_and_alone(sent, finished):
         "adapter/adapter_model.safetensors",
         "background.safetensors",
         "config.json",
+        "manifest.json",
         "metrics.json",
         "model.safetensors",
         "preprocessor_config.json",
@@ -204,6 +206,7 @@ def test_the_space_has_the_app_the_model_and_nothing_else(sent, root):
         "README.md",
         "background.safetensors",
         "config.json",
+        "manifest.json",
         "metrics.json",
         "model.safetensors",
         "preprocessor_config.json",
@@ -220,6 +223,7 @@ def test_a_second_time_sends_nothing(sent, finished, root):
 def test_what_a_later_run_does_not_have_is_taken_away(sent, finished, root, tmp_path):
     later = shutil.copytree(finished, tmp_path / "later")
     (later / "merged" / "background.safetensors").unlink()
+    manifest.write(later / "merged")
     sent.repos["model", "me/model"].files["NOTES.md"] = b"by hand"
     sent.repos["space", "me/page"].files["lid/old.py"] = b"import gone"
     publish.publish(later, "me/model", "me/page", root=root)

@@ -117,6 +117,23 @@ def test_card_and_report_say_what_was_measured(finished, tmp_path):
     assert LanguageIdentifier.load(tmp_path / "assets" / "model")
 
 
+def test_a_checkpoint_is_judged_anew_without_training(finished, command, tmp_path, capsys):
+    (tmp_path / "data.md").write_text("Made of synthetic examples.")
+    report.install(finished, tmp_path / "data.md", tmp_path)
+    checkpoint, output = tmp_path / "assets" / "model", tmp_path / "again"
+    again = [*command[0], "--output", str(output), "--checkpoint", str(checkpoint)]
+    assert train_lora.main(again) == 0
+    before, after = (json.loads((folder / "metrics.json").read_text()) for folder in (checkpoint, output))
+    assert after["test"]["confusion"] == before["test"]["confusion"]
+    assert after["history"] == before["history"]
+    assert (output / "merged" / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
+    assert LanguageIdentifier.load(output / "merged").background.threshold == after["calibration"]["threshold"]
+    report.install(output, tmp_path / "data.md", tmp_path)
+    (checkpoint / "split.tsv").write_text("another")
+    assert train_lora.main(again) == 1
+    assert "split.tsv" in capsys.readouterr().err
+
+
 def test_mistakes_are_sentences(command, capsys, tmp_path):
     arguments, _ = command
     assert train_lora.main([*arguments, "--data", str(tmp_path / "nowhere")]) == 1

@@ -44,8 +44,8 @@ class Chances:
     """How often each step is applied."""
 
     speed: float = 0.5
-    pitch: float = 0.25
-    room: float = 0.5
+    pitch: float = 0.15
+    room: float = 0.35
     noise: float = 0.8
     disguise: float = 0.3
     microphone: float = 0.5

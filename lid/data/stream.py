@@ -27,7 +27,7 @@ class BatchOptions:
     """`size` rows a batch, languages in turn; lengths in seconds; a speaker counts for `speaker_cap` clips at most."""
 
     size: int = 24
-    shortest: float = 0.8
+    shortest: float = 1.0
     longest: float = 10.0
     speaker_cap: int = 40
     seed: int = 0
