@@ -63,6 +63,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "failures": failures,
         "medium": _medium(),
         **_ablation(),
+        "condition_table": _condition_table(),
         "start": f"From the weights of an earlier run ({start}) on the same split: " if start else "",
     }
     return (TEMPLATES / f"{template}.md").read_text().format(**values)
@@ -177,6 +178,15 @@ def _ablation() -> dict[str, str]:
     copies = list(next(iter(measured["checkpoints"].values())))
     rows = [[name, *(_share(rates[copy]) for copy in copies)] for name, rates in measured["checkpoints"].items()]
     return {"ablation_part": measured["part"], "ablation_table": _table(["checkpoint", *copies], rows)}
+
+
+def _condition_table() -> str:
+    """A probe on recording conditions that it was not trained on, from benchmarks/conditions.py."""
+    file = ROOT / "docs" / "conditions.json"
+    if not file.exists():
+        return "Not measured: `python benchmarks/conditions.py` does that."
+    measured = json.loads(file.read_text())
+    return _channel_table({name: rate for name, rate in measured.items() if "accuracy" in rate}, "left out in turn")
 
 
 def _shortcut_table(shortcuts: dict) -> str:

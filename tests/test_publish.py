@@ -169,6 +169,7 @@ def test_the_card_is_read_as_what_was_measured(sent, finished):
 def test_the_space_starts_from_what_was_sent(hub, finished, root, tmp_path):
     run = shutil.copytree(finished, tmp_path / "run")
     shutil.copy(MODEL / "model.safetensors", run / "merged")
+    manifest.write(run / "merged")
     publish.publish(run, "me/model", "me/page", root=root)
     assert hub.repos["space", "me/page"].made["sdk"] == "gradio"
     files = hub.repos["space", "me/page"].files

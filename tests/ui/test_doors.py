@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gradio import route_utils
@@ -44,6 +45,12 @@ def client(tmp_path, monkeypatch):
     app.add_route("/full/gradio_api/upload", full, methods=["POST"])
     app.add_route("/{path:path}", echo, methods=["GET", "POST"])
     return TestClient(app)
+
+
+def finish(coroutine):
+    """The result of a coroutine, from a thread of its own: browser tests leave a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_what_came_of_an_upload_that_broke_off_is_deleted(tmp_path):
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     parser = doors.FilesOnly(headers, breaking(), upload_dir=tmp_path, max_file_size=10**6)
     with pytest.raises(OSError, match="gone"):
-        asyncio.new_event_loop().run_until_complete(parser.parse())
+        finish(parser.parse())
     assert not list(tmp_path.iterdir())
 
 
@@ -136,7 +143,7 @@ def test_whether_a_caller_is_still_there_can_be_asked_without_patience():
         return messages.pop(0)
 
     scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "query_string": b"", "headers": []}
-    asyncio.new_event_loop().run_until_complete(doors.Doors(app, Limits())(scope, receive, None))
+    finish(doors.Doors(app, Limits())(scope, receive, None))
     assert gone == [False, True]
 
 
@@ -153,9 +160,8 @@ def test_a_body_that_does_not_come_is_given_up_but_a_caller_may_wait(monkeypatch
         bounded = doors._bounded(receive, 100)
         return [await bounded(), await bounded()]
 
-    loop = asyncio.new_event_loop()
     part, whole = ({"type": "http.request", "body": b"x", "more_body": more} for more in (True, False))
     with pytest.raises(doors.HTTPException) as late:
-        loop.run_until_complete(run([part]))
+        finish(run([part]))
     assert late.value.status_code == 408
-    assert loop.run_until_complete(run([whole]))[1] == {"type": "http.disconnect"}
+    assert finish(run([whole]))[1] == {"type": "http.disconnect"}
