@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(cpu=options.cpu)
+    if options.batch_size % accelerator.num_processes:  # each gets as many clips, or their mean is not the batch's
+        raise InputError(f"--batch-size must be a multiple of the {accelerator.num_processes} processes.", "batch")
     publishes = options.push_to_hub and accelerator.is_main_process and not options.prepare_only
     if publishes:
         publish.check(options.push_to_hub)
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
         return
     background = sorted({clip.language for clip in parts["train"][0]} - set(CODES))
     labels = (*CODES, *background)
-    model = training.load_base(options.start_from or options.base_model, options.window, labels)
+    model = training.load_base(options.start_from or options.base_model, options.window, labels, options.layers)
     model = training.add_lora(model, options.lora_rank, options.lora_dropout)
     if accelerator.is_main_process:
         model.print_trainable_parameters()
@@ -394,6 +396,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--similarity", type=float, default=text.THRESHOLD, help="sentences at least this alike count as one")
     add("--window", type=float, default=10.0, help="seconds the model hears at once")
+    add("--layers", type=int, help="keep only the encoder's first layers: faster to train and to serve")
     add("--steps", type=int, default=2000)
     add("--batch-size", type=int, default=24, help="clips a step, over all processes; languages take turns")
     add("--speaker-cap", type=int, default=40, help="clips for which one voice counts when batches are drawn")

@@ -54,8 +54,11 @@ class TrainingOptions:
     gradient_checkpointing: bool = False
 
 
-def load_base(base_model: str, window: float = 10.0, labels: Sequence[str] = CODES) -> WhisperForAudioClassification:
-    """A Whisper checkpoint's encoder under a new head for `labels`, its window cut to `window` seconds.
+def load_base(
+    base_model: str, window: float = 10.0, labels: Sequence[str] = CODES, layers: int | None = None
+) -> WhisperForAudioClassification:
+    """A Whisper checkpoint's encoder under a new head for `labels`, its window cut to `window` seconds and its upper
+    layers to the first `layers` (None: all).
 
     The position table is sinusoids, the same at any length, so a shorter window just needs fewer of its rows.
     Raises InputError when there is no Whisper model at `base_model` (a Hub id or a folder).
@@ -72,7 +75,17 @@ def load_base(base_model: str, window: float = 10.0, labels: Sequence[str] = COD
         )
     except (OSError, ValueError) as error:
         raise InputError(f"No Whisper model could be loaded from {base_model}. ({error})", "model") from error
+    if layers is not None:
+        keep_layers(model, layers)
     return shorten(model, window)
+
+
+def keep_layers(model: WhisperForAudioClassification, layers: int) -> None:
+    """Keep the encoder's first `layers`, in place. The norm behind the last one stays, for LoRA and head to fit."""
+    if not 1 <= layers <= len(model.encoder.layers):
+        raise InputError(f"This model has {len(model.encoder.layers)} encoder layers, not {layers}.", "layers")
+    model.encoder.layers = model.encoder.layers[:layers]
+    model.config.encoder_layers = layers
 
 
 def shorten(model: WhisperForAudioClassification, window: float) -> WhisperForAudioClassification:

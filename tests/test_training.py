@@ -63,6 +63,14 @@ def trainable(model) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
 
+def test_the_upper_layers_can_be_left_out(base):
+    whole, cut = (training.load_base(str(base), window=2.0, layers=layers) for layers in (None, 1))
+    assert cut.config.encoder_layers == len(cut.encoder.layers) == 1 < len(whole.encoder.layers)
+    assert torch.equal(cut.encoder.layers[0].fc1.weight, whole.encoder.layers[0].fc1.weight)
+    with pytest.raises(InputError, match="encoder layers, not 9"):
+        training.load_base(str(base), window=2.0, layers=9)
+
+
 def test_a_run_can_start_from_another_ones_weights(base, tmp_path):
     first = training.add_lora(training.load_base(str(base), window=2.0), rank=2)
     training.save_merged(first, tmp_path)

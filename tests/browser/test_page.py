@@ -11,7 +11,6 @@ from voices import CODECS, encode, voice
 
 from lid import InputError, audio
 from lid.ui import texts, wording
-from lid.ui.texts import ENGLISH
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +31,13 @@ def upload(page, clip) -> str:
     return answer(page)
 
 
+def copied_json(page) -> dict:
+    """What *Copy as JSON* puts on the clipboard."""
+    page.get_by_role("button", name="Copy as JSON").click()
+    page.wait_for_function("navigator.clipboard.readText().then(text => text.startsWith('{'))")
+    return json.loads(page.evaluate("navigator.clipboard.readText()"))
+
+
 def clear(page) -> None:
     page.locator("#upload .top-panel button.icon-button").last.click()  # its name is in the page's language
     page.locator("#answer [data-kind=waiting]").wait_for()
@@ -45,7 +51,10 @@ def test_microphone(open_page, language):
     page.wait_for_timeout(4000)
     assert page.locator("#upload").bounding_box() == pytest.approx(below, abs=2)
     page.locator("#microphone .stop-button").click()
-    assert answer(page).startswith(ENGLISH.names[language])
+    answer(page)
+    # Not the headline: where a recording of a made-up voice starts decides whether it passes for one of the three.
+    said = copied_json(page)
+    assert said["language"] == language, said
     page.locator("#attention .heatmaplayer image").wait_for()
     assert page.locator("#upload").bounding_box() == pytest.approx(below, abs=2)
     page.wait_for_function("document.querySelector('#answer audio').readyState >= 1")  # it can be heard again
@@ -214,9 +223,7 @@ def test_the_numbers_can_be_copied(open_page, clips, identifier):
     copied = page.evaluate("navigator.clipboard.readText()")
     prediction = identifier.identify(audio.decode(clips["speech"]))
     assert copied == wording.numbers(prediction)
-    page.get_by_role("button", name="Copy as JSON").click()
-    page.wait_for_function("navigator.clipboard.readText().then(text => text.startsWith('{'))")
-    copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    copied = copied_json(page)
     assert copied.keys() == prediction.to_dict().keys()
     assert copied["probabilities"] == pytest.approx(prediction.probabilities, abs=0.02)  # another precision
 
