@@ -165,7 +165,7 @@ def spread(folder: Path, options: argparse.Namespace) -> tuple[dict, bool]:
         "loss at first and last, two processes": f"{two[0]:.5f}, {two[-1]:.5f}",
         f"largest difference at any of {len(one)} points": f"{apart:.5f}",
     }
-    return rows, apart > 1e-3
+    return rows, apart > 1e-2  # rounding, grown over hundreds of steps
 
 
 def as_markdown(rows: dict) -> str:
