@@ -3,8 +3,8 @@
     python benchmarks/kill_training.py --write     # 20 kills, numbers into docs/ROBUSTNESS.md
 
 A miniature model learns three tones in noise, with the loop and the batches of train_lora: undisturbed; killed
-(SIGKILL) at random moments and started again each time, after which all weights must be equal, bit for bit; and by
-`accelerate launch` on two processes, whose loss must take the same way within rounding.
+(SIGKILL) by turns at random moments and amid a save, and started again each time, after which all weights must be equal
+bit for bit; and by `accelerate launch` on two processes, whose loss must take the same way within rounding.
 """
 
 import argparse

@@ -32,7 +32,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
     about its failures, in prose."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     settings = metrics["settings"]
-    start = settings.get("start_from")
+    start, layers = settings.get("start_from"), settings.get("layers")
     values = {
         **settings,
         **{name: value for name, value in test.items() if not isinstance(value, dict | list)},
@@ -64,6 +64,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "medium": _medium(),
         **_ablation(),
         "condition_table": _condition_table(),
+        "kept_layers": f", its first {layers} layers" if layers else "",
         "start": f"From the weights of an earlier run ({start}) on the same split: " if start else "",
     }
     return (TEMPLATES / f"{template}.md").read_text().format(**values)

@@ -57,8 +57,8 @@ class TrainingOptions:
 def load_base(
     base_model: str, window: float = 10.0, labels: Sequence[str] = CODES, layers: int | None = None
 ) -> WhisperForAudioClassification:
-    """A Whisper checkpoint's encoder under a new head for `labels`, its window cut to `window` seconds and its upper
-    layers to the first `layers` (None: all).
+    """A Whisper checkpoint's encoder under a new head for `labels`, its window cut to `window` seconds, and of
+    its layers the first `layers` kept (None: all).
 
     The position table is sinusoids, the same at any length, so a shorter window just needs fewer of its rows.
     Raises InputError when there is no Whisper model at `base_model` (a Hub id or a folder).
