@@ -32,6 +32,7 @@ from lid.data.stream import BalancedBatches, BatchOptions
 from lid.errors import InputError
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
+from lid.openset import FILE_NAME as BACKGROUND_FILE
 from lid.openset import Background
 
 PARTS = ("train", "validation", "test")
@@ -193,37 +194,25 @@ def finish(
     model: training.PeftModel, parts: dict, batches: BalancedBatches, history: list[dict], options: argparse.Namespace
 ) -> None:
     """Save adapter and merged checkpoint, calibrate them on validation, and measure on test what is served."""
+    if options.base_share:
+        training.average_with_base(model, options.base_model, options.base_share)
     model.save_pretrained(options.output / "adapter")
     merged = options.output / "merged"
-    calibration = calibrate(model, parts, options, merged)
-    identifier = LanguageIdentifier.load(merged)
-    clips, speech = parts["test"]
-    labels = _labels(clips)
-    predictions = evaluation.identify(identifier, clips)
-    evaluation.write_predictions(options.output / "predictions.tsv", clips, predictions)
-    measures = {
+    calibration = calibrate(training.save_merged(model, merged), parts, options, merged)
+    speakers = [clip.speaker for clip in parts["train"][0]]
+    of_run = {
         "settings": lambda: _settings(options),
         "clips": lambda: {part: len(clips) for part, (clips, _) in parts.items()},
-        "calibration": lambda: calibration | evaluation.calibrations(predictions, labels, calibration["temperature"]),
-        "test": lambda: evaluation.report(predictions, clips),
-        "lengths": lambda: evaluation.by_length(identifier.model, speech, labels),
-        "channels": lambda: evaluation.by_channel(identifier.model, speech, labels, options.seed),
-        "open_set": lambda: measure_openness(identifier, parts, predictions, options),
         "baselines": lambda: measure_baselines(parts, options),
-        "shortcuts": lambda: shortcuts.compare(batches, [clip.speaker for clip in parts["train"][0]]),
-        "background": lambda: list(identifier.background.languages),
+        "shortcuts": lambda: shortcuts.compare(batches, speakers),
         "history": lambda: history,
     }
-    metrics = {name: once(options.output / "measured", name, measure) for name, measure in measures.items()}
-    (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    shutil.rmtree(options.output / "measured")
-    low, high = metrics["test"]["accuracy_95"]
-    print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")
+    measure(merged, calibration, parts, of_run, options)
 
 
 def refit(parts: dict, options: argparse.Namespace) -> None:
-    """Copy a finished run's checkpoint, fit anew what tells the three languages from others, and measure that and the
-    test again. The rest of its metrics.json is about the same weights on the same clips and stays."""
+    """Copy a finished run's checkpoint, average it with the base if that is asked for, fit anew what lies beside it,
+    and measure it again. What its metrics.json says of the run and of others on the same clips stays."""
     merged, kept = options.output / "merged", options.checkpoint / "metrics.json"
     split = options.checkpoint / "split.tsv"
     if not kept.is_file() or not split.is_file() or split.read_bytes() != (options.output / "split.tsv").read_bytes():
@@ -235,16 +224,45 @@ def refit(parts: dict, options: argparse.Namespace) -> None:
     metrics = json.loads(kept.read_text())
     shutil.copytree(options.checkpoint, merged, dirs_exist_ok=True)
     (merged / "metrics.json").unlink(), (merged / "split.tsv").unlink()
-    background = learn_known(Background.load(merged), parts, options, merged)
+    calibration = {name: metrics["calibration"][name] for name in ("temperature", "threshold")}
+    background = Background.load(merged)
+    if options.base_share:
+        (merged / BACKGROUND_FILE).unlink()  # what was fitted on the weights before
+        training.average_checkpoint(merged, options.base_model, options.base_share)
+        rows = Background(background.languages, background.weight, background.bias)
+        before, calibration = calibration, calibrate(rows, parts, options, merged)
+        calibration["temperature"] *= before["temperature"]
+        own = (1 - metrics["settings"].get("base_share", 0.0)) * (1 - options.base_share)
+        metrics["settings"]["base_share"] = round(1 - own, 4)
+    elif background.languages:
+        calibration["threshold"] = learn_known(background, parts, options, merged).threshold
+    of_run = ("settings", "clips", "baselines", "shortcuts", "history")
+    measure(merged, calibration, parts, {name: lambda name=name: metrics[name] for name in of_run}, options)
+
+
+def measure(
+    merged: Path, calibration: dict, parts: dict, of_run: dict[str, Callable], options: argparse.Namespace
+) -> None:
+    """predictions.tsv and metrics.json: what the checkpoint in `merged` does, as served, and what `of_run` gives."""
     identifier = LanguageIdentifier.load(merged)
-    predictions = evaluation.identify(identifier, parts["test"][0])
-    evaluation.write_predictions(options.output / "predictions.tsv", parts["test"][0], predictions)
-    calibration = metrics["calibration"] | {"threshold": background.threshold}
-    truth = _labels(parts["test"][0])
-    metrics["calibration"] = calibration | evaluation.calibrations(predictions, truth, calibration["temperature"])
-    metrics["test"] = evaluation.report(predictions, parts["test"][0])
-    metrics["open_set"] = measure_openness(identifier, parts, predictions, options)
+    clips, speech = parts["test"]
+    labels = _labels(clips)
+    predictions = evaluation.identify(identifier, clips)
+    evaluation.write_predictions(options.output / "predictions.tsv", clips, predictions)
+    measures = of_run | {
+        "calibration": lambda: calibration | evaluation.calibrations(predictions, labels, calibration["temperature"]),
+        "test": lambda: evaluation.report(predictions, clips),
+        "lengths": lambda: evaluation.by_length(identifier.model, speech, labels),
+        "channels": lambda: evaluation.by_channel(identifier.model, speech, labels, options.seed),
+        "open_set": lambda: measure_openness(identifier, parts, predictions, options),
+        "background": lambda: list(identifier.background.languages),
+        "precision": lambda: identifier.model.precision,
+    }
+    metrics = {name: once(options.output / "measured", name, measure) for name, measure in measures.items()}
     (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    shutil.rmtree(options.output / "measured")
+    low, high = metrics["test"]["accuracy_95"]
+    print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")
 
 
 def once(folder: Path, name: str, measure: Callable[[], object]) -> object:
@@ -258,10 +276,9 @@ def once(folder: Path, name: str, measure: Callable[[], object]) -> object:
     return json.loads(file.read_text())
 
 
-def calibrate(model: training.PeftModel, parts: dict, options: argparse.Namespace, merged: Path) -> dict:
-    """Write the checkpoint to `merged`: its temperature folded in, and beside it what tells speech from noise and known
+def calibrate(background: Background, parts: dict, options: argparse.Namespace, merged: Path) -> dict:
+    """Fold its temperature into the checkpoint in `merged`, and write beside it what tells speech from noise and known
     languages from others. All of it is fitted on validation and training clips."""
-    background = training.save_merged(model, merged)
     clips, speech = parts["validation"]
     held_out = evaluation.identify(LanguageIdentifier.load(merged), clips)
     temperature = Calibration.fit([p.logits for p in held_out], _labels(clips)).temperature
@@ -369,7 +386,8 @@ def parser() -> argparse.ArgumentParser:
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
     add("--start-from", metavar="FOLDER", help="another run's merged/, made from the same base model, to train further")
-    add("--checkpoint", type=Path, metavar="FOLDER", help="train nothing: fit and measure `known` anew for this one")
+    add("--checkpoint", type=Path, metavar="FOLDER", help="train nothing: fit and measure this one anew")
+    add("--base-share", type=float, default=0.0, help="share of the base's weights averaged into the trained encoder")
     add("--known-clips", type=int, default=250, help="of each language, to fit where it lies")
     add("--train-only", nargs="+", default=[], metavar="SOURCE", help="more of the three languages, never tested on")
     add(

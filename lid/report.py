@@ -9,6 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from lid import card, figures, medium
 from lid.errors import InputError
 from lid.languages import CODES, NAMES
@@ -64,6 +66,8 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "medium": _medium(),
         **_ablation(),
         "condition_table": _condition_table(),
+        **_base_shares(),
+        "base_share": f"{settings.get('base_share', 0.0):.0%}",
         "kept_layers": f", its first {layers} layers" if layers else "",
         "start": f"From the weights of an earlier run ({start}) on the same split: " if start else "",
     }
@@ -188,6 +192,27 @@ def _condition_table() -> str:
         return "Not measured: `python benchmarks/conditions.py` does that."
     measured = json.loads(file.read_text())
     return _channel_table({name: rate for name, rate in measured.items() if "accuracy" in rate}, "left out in turn")
+
+
+def _base_shares() -> dict[str, str]:
+    """Encoders averaged with the base's on conditions they were not trained on, from benchmarks/base_share.py."""
+    file = ROOT / "docs" / "base_share.json"
+    if not file.exists():
+        unmeasured = "Not measured: `python benchmarks/base_share.py` does that."
+        return {"share_rounds": "no run", "share_table": unmeasured}
+    found = list(json.loads(file.read_text()).values())
+    shares = [share for share in found[0]["shares"] if all(share in one["shares"] for one in found)]
+    rows = []
+    for share in shares:
+        row = []
+        for copy in found[0]["shares"][share]:
+            right, clips = np.sum([list(one["shares"][share][copy].values()) for one in found], axis=(0, 1))
+            row.append(f"{right / clips:.1%}")
+        russian = np.sum([one["shares"][share]["clean"]["ru"] for one in found], axis=0)
+        rows.append([share, *row, f"{russian[0] / russian[1]:.1%}", int(clips)])
+    head = ["share of the base", *found[0]["shares"][shares[0]], "clean, Russian recall", "clips"]
+    rounds = ", ".join(f"{one['steps']} steps" for one in found)
+    return {"share_rounds": rounds, "share_table": _table(head, rows)}
 
 
 def _shortcut_table(shortcuts: dict) -> str:

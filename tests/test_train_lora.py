@@ -129,6 +129,13 @@ def test_a_checkpoint_is_judged_anew_without_training(finished, command, tmp_pat
     assert (output / "merged" / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
     assert LanguageIdentifier.load(output / "merged").background.threshold == after["calibration"]["threshold"]
     report.install(output, tmp_path / "data.md", tmp_path)
+    averaged = [*command[0], "--output", str(tmp_path / "averaged"), "--checkpoint", str(checkpoint)]
+    assert train_lora.main([*averaged, "--base-share", "0.5"]) == 0
+    metrics = json.loads((tmp_path / "averaged" / "metrics.json").read_text())
+    assert metrics["settings"]["base_share"] == 0.5
+    weights = (tmp_path / "averaged" / "merged" / "model.safetensors").read_bytes()
+    assert weights != (checkpoint / "model.safetensors").read_bytes()
+    assert LanguageIdentifier.load(tmp_path / "averaged" / "merged").background.speech is not None
     (checkpoint / "split.tsv").write_text("another")
     assert train_lora.main(again) == 1
     assert "split.tsv" in capsys.readouterr().err

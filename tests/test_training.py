@@ -1,5 +1,6 @@
 """The trainer: it learns, survives being killed, and saves what plain Transformers loads."""
 
+import copy
 import json
 import resource
 import signal
@@ -78,6 +79,34 @@ def test_a_run_can_start_from_another_ones_weights(base, tmp_path):
     assert after.classifier.out_features == 4
     for name in ("encoder.layers.0.fc1.weight", "projector.weight"):
         assert torch.equal(before.state_dict()[name], after.state_dict()[name])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_base_averaged_in_is_a_weighted_mean_of_the_encoders(base, tmp_path, share):
+    torch.manual_seed(1)
+    model = training.add_lora(training.load_base(str(base), window=2.0), rank=2)
+    with torch.no_grad():  # LoRA's second half starts at zero
+        for name, weight in model.named_parameters():
+            if ".lora_B." in name:
+                weight.normal_()
+    training.save_merged(copy.deepcopy(model), tmp_path, torch.float32)
+    original = training.load_base(str(base), window=2.0)
+    tuned, saved = (training.load_base(str(tmp_path), window=2.0) for _ in range(2))
+    training.average_with_base(model, str(base), share)
+    training.average_with_base(saved, str(base), share)
+    merged = model.merge_and_unload()
+    for name, expected in tuned.encoder.named_parameters():
+        expected = (1 - share) * expected + share * original.encoder.get_parameter(name)
+        for averaged in (merged, saved):  # with LoRA still apart, and from a finished checkpoint
+            torch.testing.assert_close(averaged.encoder.get_parameter(name), expected, rtol=1e-4, atol=1e-6)
+    assert torch.equal(saved.projector.weight, tuned.projector.weight)
+
+
+def test_another_base_is_refused(base, tmp_path):
+    model = training.load_base(str(base), window=2.0)
+    model.encoder.layers[0].fc1 = torch.nn.Linear(3, 3)
+    with pytest.raises(InputError, match="not made from"):
+        training.average_with_base(model, str(base), 0.5)
 
 
 def test_head_and_lora_learn_and_the_rest_is_frozen(base, corpus, tmp_path):
