@@ -146,16 +146,21 @@ class FusedAttention(nn.Module):
 
 
 def _in_turns(layers: dict[str, nn.Module], x: torch.Tensor) -> dict[str, float]:
-    """The least CPU seconds of a few calls of each, the first left out; a hopeless one gets no more than that. Not
-    seconds: other programs' work must not decide."""
+    """The least CPU seconds of a few calls of each, the first left out; a hopeless one gets no more than that. CPU
+    seconds of one thread: other programs' work must not decide, and threads that wait for one another use CPU time."""
     least: dict[str, float] = {}
-    with torch.inference_mode():
-        for turn in range(TRIALS + 1):
-            for name, layer in layers.items():
-                if turn > 1 and least[name] > HOPELESS * min(least.values()):
-                    continue
-                start = time.process_time()
-                layer(x)
-                taken = time.process_time() - start
-                least[name] = taken if turn < 2 else min(taken, least[name])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for turn in range(TRIALS + 1):
+                for name, layer in layers.items():
+                    if turn > 1 and least[name] > HOPELESS * min(least.values()):
+                        continue
+                    start = time.thread_time()
+                    layer(x)
+                    taken = time.thread_time() - start
+                    least[name] = taken if turn < 2 else min(taken, least[name])
+    finally:
+        torch.set_num_threads(threads)
     return least

@@ -43,8 +43,11 @@ def test_silent_frames_give_the_bias(layer, int8):
     torch.testing.assert_close(int8(torch.zeros(1, 4, 512)), layer.bias.expand(1, 4, -1))
 
 
-def test_the_choice_is_one_that_there_is():
+def test_the_choice_is_one_that_there_is_and_leaves_the_threads():
+    precision._seconds.cache_clear()
+    threads = torch.get_num_threads()
     assert precision.fastest() in precision.PRECISIONS
+    assert torch.get_num_threads() == threads
 
 
 def test_loading_a_model_imports_nothing_heavy():
