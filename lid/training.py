@@ -119,7 +119,7 @@ def add_lora(model: WhisperForAudioClassification, rank: int = 16, dropout: floa
 def average_with_base(model: nn.Module, base_model: str, share: float) -> None:
     """Make the encoder's weights `share` of the base model's and the rest its own, in place; the head stays.
 
-    On voices and rooms unlike those of training the average does better than either (Wortsman et al. 2022,
+    On voices and rooms unlike those of training the average may do better than either (Wortsman et al. 2022,
     arXiv:2109.01903). LoRA is scaled, so that an adapter saved later amounts to the same. Raises InputError when
     `base_model` is not what `model` was made from.
     """
