@@ -3,8 +3,9 @@
     python app.py
 
 Environment: MODEL_ID, a folder or Hub id to use in place of the embedded model (only a Hub id is ever downloaded);
-LID_MAX_SECONDS, how long recordings may be; GRADIO_SERVER_NAME=0.0.0.0 to be reached from other machines (Spaces sets
-it); GRADIO_SERVER_PORT for another port.
+LID_MAX_SECONDS, how long recordings may be; LID_PRECISION, the number format (float32, bfloat16, int8) in place of
+whichever this CPU does fastest; GRADIO_SERVER_NAME=0.0.0.0 to be reached from other machines (Spaces sets it);
+GRADIO_SERVER_PORT for another port.
 """
 
 import os
@@ -32,7 +33,9 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         allowed = limits()
-        identifier = LanguageIdentifier.load(os.environ.get("MODEL_ID"), device)
+        identifier = LanguageIdentifier.load(
+            os.environ.get("MODEL_ID"), device, os.environ.get("LID_PRECISION") or "auto"
+        )
         page = build(identifier, spaces.GPU(duration=GPU_SECONDS) if spaces else lambda function: function, allowed)
     except InputError as error:
         sys.exit(str(error))

@@ -25,11 +25,11 @@ MODEL = os.environ.get("MODEL_ID") or ROOT / "assets" / "model"
 @pytest.fixture(scope="session")
 def identifier():
     """The model the app serves."""
-    from lid import LanguageIdentifier
+    from lid import LanguageIdentifier, precision
 
     if not Path(MODEL).is_dir():
         pytest.skip(f"no model at {MODEL}: set MODEL_ID to a checkpoint")
-    return LanguageIdentifier.load(MODEL)
+    return LanguageIdentifier.load(MODEL, dtype=precision.fastest())
 
 
 WATCH = """
@@ -81,6 +81,8 @@ def busy_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
 @contextmanager
 def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[App]:
     """Python with arguments that start the app, until it is no longer needed."""
+    from lid import precision
+
     (folder / "outbound.txt").symlink_to(outbound)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -89,6 +91,7 @@ def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[App
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "MODEL_ID": str(MODEL),
+        "LID_PRECISION": precision.fastest(),  # not tried anew: `identifier` computes alike, to the last threshold
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
         "PYTHONPATH": str(folder),

@@ -225,7 +225,7 @@ def test_the_numbers_can_be_copied(open_page, clips, identifier):
     assert copied == wording.numbers(prediction)
     copied = copied_json(page)
     assert copied.keys() == prediction.to_dict().keys()
-    assert copied["probabilities"] == pytest.approx(prediction.probabilities, abs=0.02)  # another precision
+    assert copied["probabilities"] == pytest.approx(prediction.probabilities, abs=0.02)
 
 
 def test_a_click_in_a_picture_plays_from_there_and_the_line_goes_along(open_page):
