@@ -175,7 +175,7 @@ def test_no_monitoring_and_no_history(app_url):
 
 
 @pytest.mark.parametrize(
-    "name, value, sentence",
+    ("name", "value", "sentence"),
     [
         ("LID_MAX_SECONDS", "ten minutes", "LID_MAX_SECONDS is 'ten minutes'"),
         ("LID_PRECISION", "int4", "There is no precision int4"),
