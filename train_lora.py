@@ -14,6 +14,7 @@ Run it again with the same --output after any interruption and it goes on where 
 """
 
 import argparse
+import contextlib
 import csv
 import json
 import os
@@ -196,7 +197,8 @@ def finish(
     """Save adapter and merged checkpoint, calibrate them on validation, and measure on test what is served."""
     if options.base_share:
         training.average_with_base(model, options.base_model, options.base_share)
-    model.save_pretrained(options.output / "adapter")
+    with training.writing(options.output / "adapter"):
+        model.save_pretrained(options.output / "adapter")
     merged = options.output / "merged"
     calibration = calibrate(training.save_merged(model, merged), parts, options, merged)
     speakers = [clip.speaker for clip in parts["train"][0]]
@@ -370,12 +372,20 @@ def _labels(clips: list) -> list[int]:
     return [CODES.index(clip.language) for clip in clips]
 
 
+def _share(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0.0 <= float(text) < 1.0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is no share from 0 to under 1.")
+
+
 def _part(text: str) -> tuple[int, int]:
     """ "1/4" -> (1, 4)"""
-    number, groups = map(int, text.split("/"))
-    if not 0 <= number < groups:
-        raise ValueError
-    return number, groups
+    with contextlib.suppress(ValueError):
+        number, groups = map(int, text.split("/"))
+        if 0 <= number < groups:
+            return number, groups
+    raise argparse.ArgumentTypeError(f"{text} is not K/N with K from 0 to N - 1.")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -387,7 +397,12 @@ def parser() -> argparse.ArgumentParser:
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
     add("--start-from", metavar="FOLDER", help="another run's merged/, made from the same base model, to train further")
     add("--checkpoint", type=Path, metavar="FOLDER", help="train nothing: fit and measure this one anew")
-    add("--base-share", type=float, default=0.0, help="share of the base's weights averaged into the trained encoder")
+    add(
+        "--base-share",
+        type=_share,
+        default=0.0,
+        help="share of the base's weights averaged into the trained encoder, from 0 to under 1",
+    )
     add("--known-clips", type=int, default=250, help="of each language, to fit where it lies")
     add("--train-only", nargs="+", default=[], metavar="SOURCE", help="more of the three languages, never tested on")
     add(

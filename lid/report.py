@@ -211,7 +211,7 @@ def _base_shares() -> dict[str, str]:
         russian = np.sum([one["shares"][share]["clean"]["ru"] for one in found], axis=0)
         rows.append([share, *row, f"{russian[0] / russian[1]:.1%}", int(clips)])
     head = ["share of the base", *found[0]["shares"][shares[0]], "clean, Russian recall", "clips"]
-    rounds = ", ".join(f"{one['steps']} steps" for one in found)
+    rounds = " and ".join(f"{one['steps']}" for one in found)
     return {"share_rounds": rounds, "share_table": _table(head, rows)}
 
 

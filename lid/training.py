@@ -142,11 +142,11 @@ def save_merged(model: PeftModel, folder: Path, dtype: torch.dtype = torch.float
     to load. Returns the head's other rows. Ends the training of `model`: its layers are changed in place."""
     merged = model.merge_and_unload()
     background = _take_background(merged)
-    merged.to(dtype).save_pretrained(folder)
     window = merged.config.max_source_positions * FRAME_SECONDS
-    WhisperFeatureExtractor(feature_size=merged.config.num_mel_bins, chunk_length=round(window)).save_pretrained(folder)
-    _make_readable(folder)
-    manifest.write(folder)
+    extractor = WhisperFeatureExtractor(feature_size=merged.config.num_mel_bins, chunk_length=round(window))
+    with writing(folder):
+        extractor.save_pretrained(folder)
+        _save(merged.to(dtype), folder)
     return background
 
 
@@ -184,13 +184,25 @@ def average_checkpoint(folder: Path, base_model: str, share: float) -> None:
 
 
 @contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Where results are saved: a full disk, or one that may not be written, is an InputError."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{place} could not be written ({error}); the run's state as last saved is still there. Make room and give "
+            "the same command again.",
+            "disk",
+        ) from error
+
+
+@contextmanager
 def _rewritten(folder: Path) -> Iterator[WhisperForAudioClassification]:
     """A saved checkpoint, to change; saved again in its own precision afterwards."""
     model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True)
     yield model
-    model.save_pretrained(folder)
-    _make_readable(folder)
-    manifest.write(folder)
+    with writing(folder):
+        _save(model, folder)
 
 
 def train(
@@ -301,14 +313,11 @@ class Run:
         partial = self.file.with_suffix(".partial")
         about = {"step": self.step, "loss": self.loss, "history": self.history, "settings": self._settings()}
         try:
-            save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial, {"run": json.dumps(about)})
-        except (OSError, SafetensorError) as error:
+            with writing(self.file):
+                save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial, {"run": json.dumps(about)})
+        except InputError:
             partial.unlink(missing_ok=True)
-            raise InputError(
-                f"{self.file} could not be written ({error}); what was saved before is still there. Make room and give "
-                "the same command again.",
-                "disk",
-            ) from error
+            raise
         os.replace(partial, self.file)
 
     def load_best(self) -> None:
@@ -353,9 +362,11 @@ class Run:
         return [{"params": lora, "peak": options.learning_rate}, {"params": head, "peak": options.head_learning_rate}]
 
 
-def _make_readable(folder: Path) -> None:
+def _save(model: WhisperForAudioClassification, folder: Path) -> None:
+    model.save_pretrained(folder)
     for file in Path(folder).glob("*.safetensors"):
         file.chmod(0o644)  # save_pretrained leaves it to its owner alone
+    manifest.write(folder)
 
 
 class _ClipLogits(nn.Module):

@@ -155,3 +155,13 @@ def test_mistakes_are_sentences(command, capsys, tmp_path):
 def test_a_run_that_is_not_finished_has_no_report(tmp_path, capsys):
     assert report.main([str(tmp_path)]) == 1
     assert "no finished run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [("--base-share", "1.5", "no share from 0 to under 1"), ("--leave-out", "4/4", "K from 0 to N - 1")],
+)
+def test_an_option_out_of_range_is_said_in_a_sentence(option, value, sentence, capsys):
+    with pytest.raises(SystemExit):
+        train_lora.main(["--data", "x", "--output", "x", option, value])
+    assert sentence in capsys.readouterr().err

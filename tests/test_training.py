@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from accelerate import Accelerator
 from peft import PeftModel
 from transformers import AutoModelForAudioClassification
 
-from lid import InputError, evaluation, training
+from lid import InputError, LanguageIdentifier, evaluation, training
 from lid.data.stream import BalancedBatches, BatchOptions
 from tests.conftest import ROOT
 
@@ -155,23 +156,43 @@ def test_a_half_written_state_is_never_taken(base, corpus, tmp_path):
 
 
 def test_a_full_disk_is_a_sentence_and_the_last_state_stays(base, corpus, tmp_path):
-    """A limit on file size stands in for a full disk: both refuse to write on."""
     run(base, corpus, tmp_path, 2)
     saved = (tmp_path / "state.safetensors").read_bytes()
     model = training.add_lora(training.load_base(str(base), window=2.0), rank=2, dropout=0.1)
     options = training.TrainingOptions(steps=2, warmup=2, validate_every=4, save_every=2, workers=0, bf16=False)
     resumed = training.Run(model, options, tmp_path)
+    with no_room(), pytest.raises(InputError, match="Make room"):
+        resumed.save()
+    assert (tmp_path / "state.safetensors").read_bytes() == saved
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["state.safetensors"]
+
+
+def test_a_disk_that_is_full_at_the_end_is_a_sentence_and_there_is_another_go(base, corpus, tmp_path):
+    model, _ = run(base, corpus, tmp_path, 2)
+    with no_room(), pytest.raises(InputError, match="Make room"):
+        training.save_merged(model, tmp_path / "merged")
+    with pytest.raises(InputError):
+        LanguageIdentifier.load(tmp_path / "merged")
+    model, _ = run(base, corpus, tmp_path, 2)
+    training.save_merged(model, tmp_path / "merged")
+    whole = (tmp_path / "merged" / "model.safetensors").read_bytes()
+    with no_room(), pytest.raises(InputError, match="Make room"):
+        training.fold_temperature(tmp_path / "merged", 2.0)
+    training.fold_temperature(tmp_path / "merged", 1.0)
+    assert (tmp_path / "merged" / "model.safetensors").read_bytes() == whole
+
+
+@contextmanager
+def no_room():
+    """A limit on file size stands in for a full disk: both refuse to write on."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
-        with pytest.raises(InputError, match="Make room"):
-            resumed.save()
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert (tmp_path / "state.safetensors").read_bytes() == saved
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["state.safetensors"]
 
 
 def test_a_run_with_other_settings_is_not_resumed(base, corpus, tmp_path):
