@@ -9,7 +9,9 @@ import signal
 import gradio as gr
 from gradio.server_messages import ProcessCompletedMessage
 
-SENTENCE = "This server is being restarted. Send the recording again in a minute."
+from lid.ui.texts import ENGLISH
+
+SENTENCE = ENGLISH.restarting  # by which the page's script knows it, to say it in the page's language
 
 
 def tell_on_sigterm(page: gr.Blocks) -> None:

@@ -19,15 +19,24 @@
     setTimeout(() => { button.textContent = said; }, 2000);
   };
 
-  // A full queue answers 503. The page says so where the answer goes.
-  let busy = false;
+  // Why a call failed. A full queue answers 503; a server about to end sends a sentence with the answers.
+  let failure = "broken";
   const send = window.fetch;
   window.fetch = async (...asked) => {
-    const reply = await send(...asked);
-    if (String(asked[0]?.url ?? asked[0]).includes("/queue/join")) busy = reply.status === 503;
+    const reply = await send(...asked), address = String(asked[0]?.url ?? asked[0]);
+    if (address.includes("/queue/join")) failure = reply.status === 503 ? "busy" : "broken";
+    if (address.includes("/queue/data")) lookForTheEnd(reply.clone());
     return reply;
   };
-  window.lidBusy = () => busy;
+  const lookForTheEnd = async (reply) => {
+    const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+    try {
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        if (piece.value.includes(window.lidWords.en.restarting)) failure = "restarting";
+      }
+    } catch {}  // the connection is gone; whoever waits for the answers is told
+  };
+  window.lidFailure = () => failure;
 
   const player = () => document.querySelector("#answer audio");
   const plotIn = (name) => document.querySelector(`#${name} .js-plotly-plot`);
@@ -89,8 +98,7 @@
   };
 
   // Gradio's notes in the corner are in English alone. What the answer's card says needs no note.
-  const translateNotes = () => {
-    const words = window.lidWords[document.documentElement.lang.split("-")[0]] ?? window.lidWords.en;
+  const translateNotes = (words) => {
     for (const note of document.querySelectorAll(".toast-message-text:not([data-seen])")) {
       note.dataset.seen = "";
       const box = note.closest(".toast-item"), said = note.textContent.trim();
@@ -101,10 +109,22 @@
     }
   };
 
+  // So is what it says of the queue, in text nodes that it goes on writing to.
+  const translateStatus = (words) => {
+    for (const status of document.querySelectorAll(".meta-text, .meta-text-center")) {
+      for (const node of status.childNodes) {
+        const [english, translated] = Object.entries(words.status).find(([said]) => node.data?.includes(said)) ?? [];
+        if (english !== translated) node.data = node.data.replace(english, translated);
+      }
+    }
+  };
+
   new MutationObserver(() => {
+    const words = window.lidWords[document.documentElement.lang.split("-")[0]] ?? window.lidWords.en;
     nameTheZone();
-    translateNotes();
-  }).observe(document.documentElement, { childList: true, subtree: true });
+    translateNotes(words);
+    translateStatus(words);
+  }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
 
   document.addEventListener("click", (click) => {
     const button = click.target.closest?.("[data-copy]");

@@ -87,7 +87,12 @@ def _script(limits: Limits) -> str:
     """page.js, and what it has to say."""
     too_large = InputError("", "too_large")
     words = {
-        code: {"failed": said.failed, "too_large": wording.explained(too_large, said, limits)}
+        code: {
+            "failed": said.failed,
+            "too_large": wording.explained(too_large, said, limits),
+            "status": {"queue:": f"{said.queued}:", "processing |": f"{said.working} |"},
+            "restarting": said.restarting,
+        }
         for code, said in texts.ALL.items()
     }
     return f"<script>window.lidWords = {json.dumps(words)};\n{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
@@ -113,7 +118,8 @@ def _static(words: Texts, limits: Limits) -> dict[str, str]:
         "examples_note": wording.note(words.examples_note),
         "waiting": wording.waiting(words),
         "busy": wording.busy(words),
-        "broken": wording.broken(words),
+        "broken": wording.failure(words, words.broken_note),
+        "restarting": wording.failure(words, words.restarting),
         "bars_note": wording.note(words.bars_note),
         "layer": words.layer,
         "head": words.head,
@@ -413,7 +419,9 @@ def _translated(key: str) -> str:
 
 
 # After a call that came to nothing; page.js knows whether the queue was full.
-FAILED = f"() => [window.lidBusy() ? {json.dumps(_translated('busy'))} : {json.dumps(_translated('broken'))}]"
+FAILED = (
+    f"() => [{json.dumps({why: _translated(why) for why in ('busy', 'broken', 'restarting')})}[window.lidFailure()]]"
+)
 
 
 def _plot(name: str) -> gr.Plot:

@@ -87,13 +87,13 @@ def busy(texts: Texts) -> str:
     return _card("problem", texts.busy, "", [texts.busy_note.format(limit=QUEUE_SIZE)])
 
 
-def broken(texts: Texts) -> str:
-    return _card("problem", texts.failed, "", [texts.broken_note])
+def failure(texts: Texts, note: str) -> str:
+    return _card("problem", texts.failed, "", [note])
 
 
 def problem(error: InputError, texts: Texts, limits: Limits) -> str:
     """The error's sentence says what is wrong and what to do; other languages have one for each reason."""
-    return _card("problem", texts.failed, "", [explained(error, texts, limits)])
+    return failure(texts, explained(error, texts, limits))
 
 
 def explained(error: InputError, texts: Texts, limits: Limits) -> str:

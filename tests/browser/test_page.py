@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from voices import CODECS, encode, voice
 
+from benchmarks.served import served
 from lid import InputError, audio
 from lid.ui import texts, wording
+from tests.conftest import MODEL
 
 pytestmark = pytest.mark.browser
 
@@ -112,6 +115,22 @@ def test_a_full_queue_is_said_where_the_answer_goes(open_page, busy_url):
         page.locator(".lid-examples button").first.click()
         assert answer(page).startswith(texts.choose(locale).busy)
         assert not page.locator(".toast-item").is_visible()  # Gradio's own note, in English
+
+
+@pytest.mark.parametrize("locale", ["ru-RU", "uz-UZ"])
+def test_a_wait_and_a_restart_are_told_in_the_pages_language(chromium, tmp_path, locale):
+    words, long = texts.choose(locale), tmp_path / "long.flac"
+    soundfile.write(long, np.tile(voice("uz"), 200), audio.SAMPLE_RATE)
+    with served(MODEL_ID=str(MODEL)) as app, chromium("uz").new_context(locale=locale) as context:
+        pages = [context.new_page() for _ in range(2)]
+        for page, waits in zip(pages, (words.working, words.queued), strict=True):
+            page.goto(app.url)
+            page.locator("#answer [data-kind=waiting]").wait_for()
+            page.locator("#upload input[type=file]").set_input_files(long)
+            page.locator("#answer").get_by_text(waits).wait_for()
+        app.process.terminate()
+        for page in pages:
+            assert words.restarting in answer(page)
 
 
 def test_bad_file_gets_our_sentence(open_page, clips):

@@ -90,7 +90,7 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.waiting(words),
         wording.problem(error, words, DEFAULT_LIMITS),
         wording.busy(words),
-        wording.broken(words),
+        wording.failure(words, words.broken_note),
         wording.limits_note(words, DEFAULT_LIMITS),
     ]
     assert len({kind(card) for card in cards[:10]}) == 9  # two of them name Uzbek

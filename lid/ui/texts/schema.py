@@ -37,6 +37,9 @@ class Texts:
     busy: str
     busy_note: str
     broken_note: str
+    restarting: str
+    queued: str  # before one's place in the queue
+    working: str  # before the seconds it takes
     no_links: str
     no_file: str
     too_many_files: str
