@@ -418,10 +418,9 @@ def _translated(key: str) -> str:
     return str(I18nData(key))
 
 
-# After a call that came to nothing; page.js knows whether the queue was full.
-FAILED = (
-    f"() => [{json.dumps({why: _translated(why) for why in ('busy', 'broken', 'restarting')})}[window.lidFailure()]]"
-)
+# After a call that came to nothing; page.js knows why.
+FAILURES = {why: _translated(why) for why in ("busy", "broken", "restarting")}
+FAILED = f"() => [{json.dumps(FAILURES)}[window.lidFailure()]]"
 
 
 def _plot(name: str) -> gr.Plot:
