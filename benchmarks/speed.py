@@ -3,8 +3,8 @@
     python benchmarks/speed.py --whisper-model FOLDER --ctranslate2-model FOLDER --peer-python PYTHON --write
 
 - ours: `LanguageIdentifier.identify`, waveform to answer, with the embedded model.
-- stock: Transformers' `pipeline("audio-classification")`, the same encoder at its 30 s window (random weights: time
-  does not depend on them).
+- stock: Transformers' `pipeline("audio-classification")`, whisper-base's encoder at its 30 s window (random weights:
+  time does not depend on them).
 - Whisper: language detection as openai/whisper does it, with Transformers; needs `--whisper-model`, a folder of
   whisper-base for Transformers.
 - faster-whisper: `detect_language` in int8; needs `--ctranslate2-model`, a folder of whisper-base for CTranslate2, and
@@ -301,7 +301,8 @@ def operations(frames: int, shape: dict[str, int], window: int = 1500, mels: int
 def share_of_peak(result: dict, shape: dict[str, int], peaks: dict) -> str:
     """What part of what the machine can multiply in that precision goes into the encoder."""
     if result["name"].startswith("ours"):
-        work, precision = operations(result["said"][1], shape, WINDOW), result["precision"]
+        own = shape | {"encoder_layers": result["layers"]}
+        work, precision = operations(result["said"][1], own, WINDOW), result["precision"]
     elif result["name"] == "stock":
         work, precision = operations(1500, shape), "float32"
     else:
@@ -314,10 +315,11 @@ def report(results: dict) -> str:
     parts = [
         "`python benchmarks/speed.py`: waveform to answer in a running process, for each clip, medians of "
         f"{results['rounds']} rounds in which all contenders took turns (fewer for 32 clips at once). `x` is how many "
-        "times longer than ours. Stock is Transformers' audio-classification pipeline with the same encoder; Whisper "
-        "and faster-whisper (int8) detect the language with whisper-base, and hear no more than the first 30 s. Memory "
-        "is the process's peak so far. The share of peak counts the encoder's multiplications alone, against the "
-        "fastest large matrix product measured in the same precision on as many threads. Load before the run: "
+        "times longer than ours. Stock is Transformers' audio-classification pipeline with whisper-base's encoder; "
+        "Whisper and faster-whisper (int8) detect the language with whisper-base, and hear no more than the first "
+        f"30 s. Ours has {results['base'][0]['layers']} of that encoder's {BASE['encoder_layers']} layers. Memory is "
+        "the process's peak so far. The share of peak counts the encoder's multiplications alone, against the fastest "
+        "large matrix product measured in the same precision on as many threads. Load before the run: "
         f"{results['load']:.1f}.",
         table(results["base"], BASE, results["peak"]),
     ]

@@ -27,7 +27,7 @@ def ours(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
     from lid import LanguageIdentifier
 
     identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
-    options.about = {"precision": identifier.model.precision}
+    options.about = {"precision": identifier.model.precision, "layers": identifier.layers}
 
     def answer(waveforms: list[np.ndarray]) -> list:
         predictions = [identifier.identify(waveform) for waveform in waveforms]
