@@ -69,7 +69,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         **_base_shares(),
         "base_share": f"{settings.get('base_share', 0.0):.0%}",
         "kept_layers": f", its first {layers} layers" if layers else "",
-        "start": f"From the weights of an earlier run ({start}) on the same split: " if start else "",
+        "start": "From the weights of an earlier run on the same split: " if start else "",
     }
     return (TEMPLATES / f"{template}.md").read_text().format(**values)
 
