@@ -129,7 +129,7 @@ def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, w
     set_aside = {id(clip) for clip in extra}
     split = splits.split(
         [clip for clip in checked.kept if id(clip) not in set_aside],
-        seed=options.seed,
+        seed=options.split_seed,
         threshold=options.similarity,
         same_speaker=checked.same_speaker,
     )
@@ -440,7 +440,8 @@ def parser() -> argparse.ArgumentParser:
     add("--label-smoothing", type=float, default=0.05)
     add("--validate-every", type=int, default=250, metavar="STEPS")
     add("--workers", type=int, default=1, help="processes that decode and augment")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="what training and augmentation draw")
+    add("--split-seed", type=int, default=0, help="which voices are in which part; keep it to compare runs")
     add("--fp32", action="store_true", help="no bfloat16 even where the hardware has it")
     add("--gradient-checkpointing", action="store_true", help="trade a third more time for much less memory")
     add("--cpu", action="store_true", help="leave the GPU alone")

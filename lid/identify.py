@@ -168,22 +168,23 @@ class LanguageIdentifier:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Logits (frames, 3) and start second (frames,) of every frame of speech, and the mean of the projected states
         (width,); nothing is padded."""
-        logits, starts = [np.zeros((0, len(CODES)), np.float32)], [np.zeros(0)]
+        done, total = 0, sum(end - start for start, end in pieces) // FRAME_SAMPLES
+        # Made at once: kept one by one between a window's large arrays, they would hold on to an hour's memory.
+        logits, starts = np.zeros((total, len(CODES)), np.float32), np.zeros(total)
         summed = torch.zeros(self.model.config.d_model, dtype=torch.float64, device=self.model.device)
-        done, total = 0, sum(end - start for start, end in pieces)
         for window in _windows(pieces, self._window_samples()):
             heard = np.concatenate([waveform[start:end] for start, end in window])
+            frames = slice(done, done + len(heard) // FRAME_SAMPLES)
             with torch.inference_mode():
                 hidden = whisper.encode(self.model, self._mel(heard[None]))[0].float()
-                logits.append(self._head(hidden).cpu().numpy())
+                logits[frames] = self._head(hidden).cpu().numpy()
                 summed += hidden.sum(dim=0, dtype=torch.float64)
-            starts += [np.arange(start, end, FRAME_SAMPLES) / SAMPLE_RATE for start, end in window]
-            done += len(heard)
-            progress(done / total, CODES[int(logits[-1].mean(axis=0).argmax())])
-        logits = np.concatenate(logits)
+            starts[frames] = np.concatenate([np.arange(*piece, FRAME_SAMPLES) for piece in window]) / SAMPLE_RATE
+            done = frames.stop
+            progress(done / total, CODES[int(logits[frames].mean(axis=0).argmax())])
         with torch.inference_mode():
-            states = self.model.projector((summed / max(1, len(logits))).float())
-        return logits, np.concatenate(starts), states.cpu().numpy()
+            states = self.model.projector((summed / max(1, total)).float())
+        return logits, starts, states.cpu().numpy()
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
         """About a second of adjoining frames an entry; an entry never spans a cut."""

@@ -114,17 +114,27 @@ def overview_mel(waveform: np.ndarray) -> np.ndarray:
     """Waveform (samples,) at 16 kHz -> log-mel averaged over time, float32 (80, columns <= MAX_COLUMNS).
 
     Made piece by piece. Whisper floors a clip 2 units under its loudest cell; each piece's floor is at or under that,
-    so flooring once more with the loudest of all pieces gives what the whole clip at once would have.
+    so flooring once more with the loudest of all pieces gives what the whole clip at once would have. To know it, a
+    long recording's pieces are made twice: that takes a second for an hour, and keeping them would take 115 MB.
     """
     columns = max(1, len(waveform) // HOP)
     share = -(-columns // MAX_COLUMNS)  # spectrogram columns averaged into one
     step = share * HOP * max(1, SECONDS_AT_ONCE * SAMPLE_RATE // (share * HOP))
-    pieces = [waveform[i : i + step] for i in range(0, columns * HOP, step)]
-    pieces = [np.pad(piece, (0, max(0, 2 * HOP - len(piece)))) for piece in pieces]  # the shortest a window reflects
-    mels = [log_mel(torch.from_numpy(piece)[None])[0].numpy() for piece in pieces]
-    floor = max(mel.max() for mel in mels) - 2.0
-    pooled = [pool(np.maximum(mel, floor).T, -(-mel.shape[1] // share))[0] for mel in mels]
-    return np.concatenate(pooled).T.astype(np.float32)
+    starts = range(0, columns * HOP, step)
+    if len(starts) == 1:
+        return _pooled(_mel(waveform), share)
+    floor = max(_mel(waveform[start : start + step]).max() for start in starts) - 2.0
+    pooled = [_pooled(np.maximum(_mel(waveform[start : start + step]), floor), share) for start in starts]
+    return np.concatenate(pooled, axis=1)
+
+
+def _mel(waveform: np.ndarray) -> np.ndarray:
+    padded = np.pad(waveform, (0, max(0, 2 * HOP - len(waveform))))  # the shortest that a window reflects
+    return log_mel(torch.from_numpy(padded)[None])[0].numpy()
+
+
+def _pooled(mel: np.ndarray, share: int) -> np.ndarray:
+    return pool(mel.T, -(-mel.shape[1] // share))[0].T.astype(np.float32)
 
 
 def _opening(waveform: np.ndarray, prediction: Prediction, window_seconds: float) -> Opening | None:
