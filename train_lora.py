@@ -54,6 +54,8 @@ def run(options: argparse.Namespace) -> None:
     accelerator = Accelerator(cpu=options.cpu)
     if options.batch_size % accelerator.num_processes:  # each gets as many clips, or their mean is not the batch's
         raise InputError(f"--batch-size must be a multiple of the {accelerator.num_processes} processes.", "batch")
+    if options.average_with and not options.checkpoint:
+        raise InputError("--average-with goes with --checkpoint: train first, average afterwards.", "checkpoint")
     publishes = options.push_to_hub and accelerator.is_main_process and not options.prepare_only
     if publishes:
         publish.check(options.push_to_hub)
@@ -213,8 +215,8 @@ def finish(
 
 
 def refit(parts: dict, options: argparse.Namespace) -> None:
-    """Copy a finished run's checkpoint, average it with the base if that is asked for, fit anew what lies beside it,
-    and measure it again. What its metrics.json says of the run and of others on the same clips stays."""
+    """Copy a finished run's checkpoint, average it with others and with the base if that is asked for, fit anew what
+    lies beside it, and measure it again. What its metrics.json says of the run and of baselines stays."""
     merged, kept = options.output / "merged", options.checkpoint / "metrics.json"
     split = options.checkpoint / "split.tsv"
     if not kept.is_file() or not split.is_file() or split.read_bytes() != (options.output / "split.tsv").read_bytes():
@@ -227,19 +229,30 @@ def refit(parts: dict, options: argparse.Namespace) -> None:
     shutil.copytree(options.checkpoint, merged, dirs_exist_ok=True)
     (merged / "metrics.json").unlink(), (merged / "split.tsv").unlink()
     calibration = {name: metrics["calibration"][name] for name in ("temperature", "threshold")}
-    background = Background.load(merged)
-    if options.base_share:
+    background = _background(merged)
+    if options.base_share or options.average_with:
+        others = [_background(other) for other in options.average_with]
         (merged / BACKGROUND_FILE).unlink()  # what was fitted on the weights before
-        training.average_checkpoint(merged, options.base_model, options.base_share)
-        rows = Background(background.languages, background.weight, background.bias)
+        training.average_checkpoints(merged, options.average_with)
+        if options.base_share:
+            training.average_checkpoint(merged, options.base_model, options.base_share)
+        rows = background.averaged(others)
         before, calibration = calibration, calibrate(rows, parts, options, merged)
         calibration["temperature"] *= before["temperature"]
         own = (1 - metrics["settings"].get("base_share", 0.0)) * (1 - options.base_share)
         metrics["settings"]["base_share"] = round(1 - own, 4)
+        metrics["settings"]["runs"] = metrics["settings"].get("runs", 1) + len(others)
     elif background.languages:
         calibration["threshold"] = learn_known(background, parts, options, merged).threshold
     of_run = ("settings", "clips", "baselines", "shortcuts", "history")
     measure(merged, calibration, parts, {name: lambda name=name: metrics[name] for name in of_run}, options)
+
+
+def _background(folder: Path) -> Background:
+    background = Background.load(folder)
+    if background is None:
+        raise InputError(f"{folder} is not the merged/ of a run: {BACKGROUND_FILE} is missing.", "checkpoint")
+    return background
 
 
 def measure(
@@ -397,6 +410,14 @@ def parser() -> argparse.ArgumentParser:
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
     add("--start-from", metavar="FOLDER", help="another run's merged/, made from the same base model, to train further")
     add("--checkpoint", type=Path, metavar="FOLDER", help="train nothing: fit and measure this one anew")
+    add(
+        "--average-with",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="FOLDER",
+        help="with --checkpoint: other runs' merged/, same split and start, whose weights are averaged in",
+    )
     add(
         "--base-share",
         type=_share,

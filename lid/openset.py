@@ -111,6 +111,13 @@ class Background:
         """The same after the head was divided by `temperature`."""
         return replace(self, weight=self.weight / temperature, bias=self.bias / temperature)
 
+    def averaged(self, others: list["Background"]) -> "Background":
+        """The mean of the background languages' rows over several checkpoints; what was fitted on each is dropped."""
+        if any(other.languages != self.languages for other in others):
+            raise InputError("The checkpoints were trained with different background languages.", "model")
+        rows = [(one.weight, one.bias) for one in (self, *others)]
+        return Background(self.languages, *(np.mean(part, axis=0) for part in zip(*rows, strict=True)))
+
     def save(self, folder: str | os.PathLike) -> None:
         """Write the file beside a checkpoint."""
         about = {name: json.dumps(getattr(self, name)) for name in ("languages", "threshold", "speech_threshold")}

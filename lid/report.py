@@ -68,6 +68,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "condition_table": _condition_table(),
         **_base_shares(),
         "base_share": f"{settings.get('base_share', 0.0):.0%}",
+        "runs": _runs(settings.get("runs", 1)),
         "kept_layers": f", its first {layers} layers" if layers else "",
         "start": "From the weights of an earlier run on the same split: " if start else "",
     }
@@ -192,6 +193,12 @@ def _condition_table() -> str:
         return "Not measured: `python benchmarks/conditions.py` does that."
     measured = json.loads(file.read_text())
     return _channel_table({name: rate for name, rate in measured.items() if "accuracy" in rate}, "left out in turn")
+
+
+def _runs(count: int) -> str:
+    if count == 1:
+        return ""
+    return f", and the mean of {count} runs from one start for the rest (Wortsman et al. 2022, arXiv:2203.05482)"
 
 
 def _base_shares() -> dict[str, str]:

@@ -136,6 +136,9 @@ def test_a_checkpoint_is_judged_anew_without_training(finished, command, tmp_pat
     weights = (tmp_path / "averaged" / "merged" / "model.safetensors").read_bytes()
     assert weights != (checkpoint / "model.safetensors").read_bytes()
     assert LanguageIdentifier.load(tmp_path / "averaged" / "merged").background.speech is not None
+    both = [*command[0], "--output", str(tmp_path / "both"), "--checkpoint", str(checkpoint)]
+    assert train_lora.main([*both, "--average-with", str(tmp_path / "averaged" / "merged")]) == 0
+    assert json.loads((tmp_path / "both" / "metrics.json").read_text())["settings"]["runs"] == 2
     (checkpoint / "split.tsv").write_text("another")
     assert train_lora.main(again) == 1
     assert "split.tsv" in capsys.readouterr().err
@@ -143,6 +146,8 @@ def test_a_checkpoint_is_judged_anew_without_training(finished, command, tmp_pat
 
 def test_mistakes_are_sentences(command, capsys, tmp_path):
     arguments, _ = command
+    assert train_lora.main([*arguments, "--average-with", str(tmp_path)]) == 1
+    assert "goes with --checkpoint" in capsys.readouterr().err
     assert train_lora.main([*arguments, "--data", str(tmp_path / "nowhere")]) == 1
     assert (
         train_lora.main([*arguments, "--base-model", str(tmp_path / "nothing"), "--output", str(tmp_path / "o")]) == 1

@@ -13,6 +13,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from peft import PeftModel
+from safetensors.torch import load_file
 from transformers import AutoModelForAudioClassification
 
 from lid import InputError, LanguageIdentifier, evaluation, training
@@ -101,6 +102,22 @@ def test_the_base_averaged_in_is_a_weighted_mean_of_the_encoders(base, tmp_path,
         for averaged in (merged, saved):  # with LoRA still apart, and from a finished checkpoint
             torch.testing.assert_close(averaged.encoder.get_parameter(name), expected, rtol=1e-4, atol=1e-6)
     assert torch.equal(saved.projector.weight, tuned.projector.weight)
+
+
+def test_the_mean_of_runs_is_the_mean_of_all_their_weights(base, tmp_path):
+    folders = [tmp_path / name for name in ("first", "second", "third", "upper")]
+    for seed, folder in enumerate(folders):
+        torch.manual_seed(seed)
+        model = training.load_base(str(base), 2.0, layers=1 if folder.name == "upper" else None)
+        model.projector.weight.data.normal_()
+        model.encoder.layers[0].fc1.weight.data.normal_()
+        training.save_merged(training.add_lora(model, rank=2), folder, torch.float32)
+    before = [load_file(folder / "model.safetensors") for folder in folders[:3]]
+    training.average_checkpoints(folders[0], folders[1:3])
+    for name, averaged in load_file(folders[0] / "model.safetensors").items():
+        torch.testing.assert_close(averaged, torch.stack([weights[name] for weights in before]).mean(dim=0))
+    with pytest.raises(InputError, match="not the shape of"):
+        training.average_checkpoints(folders[0], [folders[3]])
 
 
 def test_another_base_is_refused(base, tmp_path):
