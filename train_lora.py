@@ -233,10 +233,10 @@ def refit(parts: dict, options: argparse.Namespace) -> None:
     if options.base_share or options.average_with:
         others = [_background(other) for other in options.average_with]
         (merged / BACKGROUND_FILE).unlink()  # what was fitted on the weights before
-        training.average_checkpoints(merged, options.average_with)
+        temperatures = training.average_checkpoints(merged, options.average_with)
         if options.base_share:
             training.average_checkpoint(merged, options.base_model, options.base_share)
-        rows = background.averaged(others)
+        rows = background.averaged([one.cooled(t) for one, t in zip(others, temperatures, strict=True)])
         before, calibration = calibration, calibrate(rows, parts, options, merged)
         calibration["temperature"] *= before["temperature"]
         own = (1 - metrics["settings"].get("base_share", 0.0)) * (1 - options.base_share)

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 ROOT = Path(__file__).parents[1]
 LENGTHS = (1, 3, 5, 10, 30, 60)  # seconds
 THREADS = (1, 2)
+REPEATS = 3  # answers in each turn: the first after a rest finds caches cold
 PAUSE = 0.3  # seconds between two contenders: OpenMP's threads spin for a while after their work
 WINDOW = 500  # frames of 20 ms that the embedded model hears at once
 BASE = {"d_model": 512, "encoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
@@ -208,7 +209,7 @@ def in_turns(started: list[Contender], plan: list[tuple[float, int, int]], threa
         for _ in range(rounds):
             for contender in started:
                 time.sleep(PAUSE)
-                measured[contender.name].append(contender.ask(seconds, batch))
+                measured[contender.name] += [contender.ask(seconds, batch) for _ in range(1 if batch > 1 else REPEATS)]
         for contender in started:
             of = measured[contender.name]
             result = {"name": contender.name, "threads": threads, "seconds": seconds, "batch": batch, **contender.about}
@@ -314,12 +315,13 @@ def share_of_peak(result: dict, shape: dict[str, int], peaks: dict) -> str:
 def report(results: dict) -> str:
     parts = [
         "`python benchmarks/speed.py`: waveform to answer in a running process, for each clip, medians of "
-        f"{results['rounds']} rounds in which all contenders took turns (fewer for 32 clips at once). `x` is how many "
-        "times longer than ours. Stock is Transformers' audio-classification pipeline with whisper-base's encoder; "
-        "Whisper and faster-whisper (int8) detect the language with whisper-base, and hear no more than the first "
-        f"30 s. Ours has {results['base'][0]['layers']} of that encoder's {BASE['encoder_layers']} layers. Memory is "
-        "the process's peak so far. The share of peak counts the encoder's multiplications alone, against the fastest "
-        "large matrix product measured in the same precision on as many threads. Load before the run: "
+        f"{results['rounds']} rounds in which all contenders took turns, {REPEATS} answers each (fewer for 32 clips at "
+        "once). `x` is how many times longer than ours. Stock is Transformers' audio-classification pipeline with "
+        "whisper-base's encoder; Whisper and faster-whisper (int8) detect the language with whisper-base, and hear no "
+        f"more than the first 30 s. Ours has {results['base'][0]['layers']} of that encoder's {BASE['encoder_layers']} "
+        "layers. Memory is the process's peak so far. The share of peak counts the encoder's multiplications alone, "
+        "against the fastest large matrix product measured in the same precision on as many threads. Load before the "
+        "run: "
         f"{results['load']:.1f}.",
         table(results["base"], BASE, results["peak"]),
     ]

@@ -36,8 +36,8 @@ def served(known: Sequence[Prediction], foreign: Sequence[Prediction], languages
 
 def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], foreign: Sequence[np.ndarray]) -> dict:
     """Five scores on the same clips: relative Mahalanobis distance (Ren et al. 2021), which is served, the distance to
-    the nearest language alone (Lee et al. 2018), rows of background languages, energy (Liu et al. 2020), and the
-    largest probability (Hendrycks and Gimpel 2017)."""
+    the nearest language alone (Lee et al. 2018), both of directions, rows of background languages, energy (Liu et al.
+    2020), and the largest probability (Hendrycks and Gimpel 2017)."""
     background = identifier.background
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, foreign):

@@ -29,11 +29,10 @@ class Prediction:
     """What was heard. Probabilities are calibrated; keys are "uz", "ru", "en"; times are seconds into the clip.
 
     `language` is None when no speech was found; `probabilities` are then equal. `known` tells whether it is any of the
-    three at all, by `known_score`, minus a distance: higher is more surely one of them. Both are None with a model that
-    cannot tell, and False and the lowest score without speech. `timeline` has one entry for about
-    each second of speech: {"start", "end", "probabilities"}. `frame_logits`, float32 (frames, 3) in the order uz, ru,
-    en, and `frame_starts`, seconds (frames,), hold the evidence of each 20 ms of speech: the clip's logits are their
-    mean.
+    three at all, by `known_score`, in nats: higher is more surely one of them. Both are None with a model that cannot
+    tell, and False and the lowest score without speech. `timeline` has one entry for about each second of speech:
+    {"start", "end", "probabilities"}. `frame_logits`, float32 (frames, 3) in the order uz, ru, en, and `frame_starts`,
+    seconds (frames,), hold the evidence of each 20 ms of speech: the clip's logits are their mean.
     """
 
     language: str | None

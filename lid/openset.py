@@ -5,7 +5,9 @@ so that it stays an ordinary one; what else it knows lies beside it in `backgrou
 tells speech from noise and music, and where training clips of the three languages and of the background languages lie,
 the last two fitted once training is over. All look at the mean of a clip's projected states. The score is how much
 nearer that is to the nearest of the three languages than to the background as a whole (relative Mahalanobis distance,
-Ren et al. 2021, arXiv:2106.09022): what is odd about a clip's voice, room or length moves both distances alike.
+Ren et al. 2021, arXiv:2106.09022): what is odd about a clip's voice, room or length moves both distances alike. Only
+its direction counts, seen from the middle of the three (Müller and Hein 2025, arXiv:2505.18032): how far out a clip
+lies says how clear it is, not what it is.
 """
 
 import json
@@ -23,19 +25,20 @@ from lid.errors import InputError
 FILE_NAME = "background.safetensors"
 NO_SPEECH = -10_000.0  # the score of a clip without speech, and the lowest there is
 KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
-HEARD = 0.995  # share of speech that counts as speech
-FITTED = ("speech", "centres", "precision", "rest_centre", "rest_precision")  # once training is over
+HEARD = 0.998  # share of speech that counts as speech
+FITTED = ("speech", "middle", "centres", "precision", "rest_centre", "rest_precision")  # once training is over
 
 
 @dataclass(frozen=True)
 class Background:
     """What lies beside a checkpoint.
 
-    `weight` float32 (languages, width) and `bias` (languages,) are the rows of the background `languages`. `centres`
-    (3, width) are the means of the three languages' clips, `precision` (width, width) the inverse of the covariance
-    around them, `rest_centre` (width,) and `rest_precision` (width, width) the same of all background languages
-    together; a clip is one of the three when its score reaches `threshold`. `speech` (width,) is the row for speech,
-    against noise, and `speech_threshold` what its product with a clip's states must reach; without it all is speech.
+    `weight` float32 (languages, width) and `bias` (languages,) are the rows of the background `languages`. `middle`
+    (width,) is where directions are seen from. Of the directions of the three languages' clips, `centres` (3, width)
+    are the means and `precision` (width, width) the inverse of the covariance around them; `rest_centre` (width,) and
+    `rest_precision` (width, width) are the same of all background languages together. A clip is one of the three when
+    its score reaches `threshold`. `speech` (width,) is the row for speech, against noise, and `speech_threshold` what
+    its product with a clip's states must reach; without it all is speech.
     """
 
     languages: tuple[str, ...]
@@ -44,6 +47,7 @@ class Background:
     threshold: float = 0.0
     speech: np.ndarray | None = None
     speech_threshold: float = 0.0
+    middle: np.ndarray | None = None
     centres: np.ndarray | None = None
     precision: np.ndarray | None = None
     rest_centre: np.ndarray | None = None
@@ -52,18 +56,20 @@ class Background:
     @property
     def judges(self) -> bool:
         """Whether it can tell the three languages from others."""
-        return self.rest_centre is not None
+        return self.middle is not None
 
     def score(self, states: np.ndarray) -> float:
-        """Half the squared distance of a clip's mean projected state (width,) from the background languages, less half
-        that from the nearest of the three: nats of evidence but for a constant. Higher is more surely one of them."""
-        nearest = _distances(states, self.centres, self.precision).min()
-        rest = _distances(states, self.rest_centre[None], self.rest_precision)[0]
+        """Of a clip's mean projected state (width,): half the squared distance of its direction from the background
+        languages, less half that from the nearest of the three; nats of evidence but for a constant. Higher is more
+        surely one of them."""
+        direction = _directions(states, self.middle)
+        nearest = _distances(direction, self.centres, self.precision).min()
+        rest = _distances(direction, self.rest_centre[None], self.rest_precision)[0]
         return float(max((rest**2 - nearest**2) / 2, NO_SPEECH))
 
     def nearness(self, states: np.ndarray) -> float:
         """Minus the distance from the nearest of the three languages alone (Lee et al. 2018), to compare with."""
-        return -float(_distances(states, self.centres, self.precision).min())
+        return -float(_distances(_directions(states, self.middle), self.centres, self.precision).min())
 
     def log_odds(self, logits: np.ndarray, states: np.ndarray) -> float:
         """Log-odds (nats) of the three languages, by their logits (3,), against all background languages, by the
@@ -75,11 +81,14 @@ class Background:
         (clips,), and on those of the background, `rest`."""
         from sklearn.covariance import LedoitWolf
 
-        labels = np.asarray(labels)
-        centres = np.stack([states[labels == label].mean(axis=0) for label in np.unique(labels)])
-        around = states - centres[np.searchsorted(np.unique(labels), labels)]
-        known, background = LedoitWolf(assume_centered=True).fit(around), LedoitWolf().fit(rest)
+        labels = np.unique(labels, return_inverse=True)[1]
+        middle = _means(states, labels).mean(axis=0)
+        states, rest = _directions(states, middle), _directions(rest, middle)
+        centres = _means(states, labels)
+        known = LedoitWolf(assume_centered=True).fit(states - centres[labels])
+        background = LedoitWolf().fit(rest)
         fitted = {
+            "middle": middle,
             "centres": centres,
             "precision": known.precision_,
             "rest_centre": background.location_,
@@ -142,6 +151,17 @@ class Background:
             raise InputError(
                 f"{FILE_NAME} of {folder} is damaged. Copy the checkpoint again. ({error})", "model"
             ) from error
+
+
+def _means(states: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean (labels, width) of the states (clips, width) of each label, counted from 0."""
+    return np.stack([states[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+
+
+def _directions(states: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """States (..., width) as seen from `middle`, all at distance 1."""
+    away = states - middle
+    return away / np.linalg.norm(away, axis=-1, keepdims=True).clip(1e-9)
 
 
 def _distances(states: np.ndarray, centres: np.ndarray, precision: np.ndarray) -> np.ndarray:

@@ -172,7 +172,12 @@ def _take_background(model: WhisperForAudioClassification) -> Background:
 def fold_temperature(folder: Path, temperature: float) -> None:
     """Divide a saved checkpoint's logits by `temperature`, in its weights: the last layer is linear, so that is exact,
     and whoever loads the checkpoint, with our code or without, gets calibrated probabilities."""
-    with _rewritten(folder) as model, torch.no_grad():
+    with _rewritten(folder) as model:
+        _cool(model, temperature)
+
+
+def _cool(model: WhisperForAudioClassification, temperature: float) -> None:
+    with torch.no_grad():
         model.classifier.weight /= temperature
         model.classifier.bias /= temperature
 
@@ -183,16 +188,22 @@ def average_checkpoint(folder: Path, base_model: str, share: float) -> None:
         average_with_base(model, base_model, share)
 
 
-def average_checkpoints(folder: Path, others: list[Path]) -> None:
+def average_checkpoints(folder: Path, others: list[Path]) -> list[float]:
     """Make every weight of a saved checkpoint its mean over that checkpoint and others, runs that began alike.
 
-    Often better on the unfamiliar than the best of them (Wortsman et al. 2022, arXiv:2203.05482). Raises InputError
-    when the checkpoints are not of one shape.
+    Often better on the unfamiliar than the best of them (Wortsman et al. 2022, arXiv:2203.05482). Heads are brought to
+    one length first, for each has a temperature of its own folded in; returned is by what the others' were divided.
+    Raises InputError when the checkpoints are not of one shape.
     """
+    temperatures = []
     with _rewritten(folder) as model:
         summed = {name: weight.double() for name, weight in model.state_dict().items()}
+        length = model.classifier.weight.norm().item()
         for other in others:
-            weights = WhisperForAudioClassification.from_pretrained(other, use_safetensors=True).state_dict()
+            run = WhisperForAudioClassification.from_pretrained(other, use_safetensors=True)
+            temperatures.append(run.classifier.weight.norm().item() / length)
+            _cool(run, temperatures[-1])
+            weights = run.state_dict()
             if {name: weight.shape for name, weight in weights.items()} != {n: w.shape for n, w in summed.items()}:
                 raise InputError(
                     f"{other} has not the shape of {folder}; only runs of one shape are averaged.", "model"
@@ -200,6 +211,7 @@ def average_checkpoints(folder: Path, others: list[Path]) -> None:
             for name, weight in weights.items():
                 summed[name] += weight
         model.load_state_dict({name: weight / (len(others) + 1) for name, weight in summed.items()})
+    return temperatures
 
 
 @contextmanager

@@ -19,6 +19,12 @@ def test_the_temperature_is_found(temperature):
     assert Calibration.fit(*overconfident(temperature)).temperature == pytest.approx(temperature, rel=0.08)
 
 
+def test_faultless_clips_do_not_make_it_certain():
+    labels = np.arange(90) % 3
+    confidence = Calibration.fit(4.0 * np.eye(3)[labels], labels).probabilities([4.0, 0.0, 0.0])[0]
+    assert confidence == pytest.approx(91 / 93, abs=1e-3)
+
+
 def test_probabilities_sum_to_one_and_keep_their_order():
     logits = np.array([[4.0, 1.0, -2.0], [0.0, 0.0, 0.0]])
     probabilities = Calibration(2.0).probabilities(logits)

@@ -29,20 +29,35 @@ def test_what_lies_far_from_all_three_languages_scores_low(background):
     assert not background.judges
     judge = background.with_centres(states, labels, rng.normal([0, -5, 0], 1.0, (300, 3)))
     assert judge.judges
-    near, wide, narrow = (judge.nearness(np.array(place)) for place in ([5, 0, 0], [8, 0, 0], [5, 0, 3]))
-    assert near > wide > narrow  # three units are far where clips hardly vary
-    assert wide == pytest.approx(-3, abs=0.5)
+    near, wide, narrow = (judge.nearness(np.array(place)) for place in ([5, 0, 0], [5, -2, 0], [5, 0, 2]))
+    assert near > wide > narrow  # two units are far where clips hardly vary
     assert judge.score(np.array([5, 0, 0])) > 0 > judge.score(np.array([0, -5, 0]))
+
+
+def test_how_far_out_a_clip_lies_does_not_count(background):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 100)
+    states = 5 * np.eye(3)[labels] + rng.normal(size=(300, 3))
+    judge = background.with_centres(states, labels, rng.normal([0, -5, 0], 1.0, (300, 3)))
+    middle = np.mean([states[labels == label].mean(axis=0) for label in range(3)], axis=0)
+    for place in (np.array([5, 0, 0]), np.array([0, -5, 0])):
+        assert judge.score(middle + 3 * (place - middle)) == pytest.approx(judge.score(place), rel=1e-3)
+    assert np.isfinite(judge.score(middle))
 
 
 def test_what_moves_a_clip_from_everything_alike_leaves_its_score(background):
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 100)
-    states = np.c_[5 * np.eye(3)[labels], np.zeros(300)] + rng.normal(size=(300, 4))
-    judge = background.with_centres(states, labels, rng.normal([0, -5, 0, 0], 1.0, (300, 4)))
-    ordinary, odd = np.array([5.0, 0, 0, 0]), np.array([5.0, 0, 0, 6.0])  # the last number says nothing of language
+    languages = np.zeros((3, 40))
+    languages[:, :3] = 5 * np.eye(3)
+    states = languages[labels] + rng.normal(size=(300, 40))
+    judge = background.with_centres(states, labels, rng.normal(-languages[1], 1.0, (300, 40)))
+    ordinary, odd = (
+        languages[0] + length * np.eye(40)[39] for length in (5.0, 7.0)
+    )  # the last says nothing of language
     lost = (judge.nearness(odd) ** 2 - judge.nearness(ordinary) ** 2) / 2
-    assert abs(judge.score(ordinary) - judge.score(odd)) < lost / 4
+    assert lost > 0
+    assert abs(judge.score(ordinary) - judge.score(odd)) < lost
 
 
 def test_the_threshold_keeps_its_share(background):

@@ -111,9 +111,15 @@ def test_the_mean_of_runs_is_the_mean_of_all_their_weights(base, tmp_path):
         model = training.load_base(str(base), 2.0, layers=1 if folder.name == "upper" else None)
         model.projector.weight.data.normal_()
         model.encoder.layers[0].fc1.weight.data.normal_()
+        model.classifier.weight.data *= 1 + seed  # a temperature folded in
         training.save_merged(training.add_lora(model, rank=2), folder, torch.float32)
     before = [load_file(folder / "model.safetensors") for folder in folders[:3]]
-    training.average_checkpoints(folders[0], folders[1:3])
+    temperatures = training.average_checkpoints(folders[0], folders[1:3])
+    lengths = [weights["classifier.weight"].norm().item() for weights in before]
+    assert temperatures == pytest.approx([lengths[1] / lengths[0], lengths[2] / lengths[0]])
+    for weights, temperature in zip(before[1:], temperatures, strict=True):
+        for name in ("classifier.weight", "classifier.bias"):
+            weights[name] /= temperature
     for name, averaged in load_file(folders[0] / "model.safetensors").items():
         torch.testing.assert_close(averaged, torch.stack([weights[name] for weights in before]).mean(dim=0))
     with pytest.raises(InputError, match="not the shape of"):

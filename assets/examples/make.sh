@@ -9,7 +9,7 @@ pcm() { ffmpeg -loglevel error -f wav -i - -f s16le -ac 1 -ar 22050 -; }
 festival_says() { printf '%s\n' "$2" | text2wave -eval "(voice_$1)"; }
 
 # Festival's voices are put together from recorded speech. It has none for Uzbek: that is eSpeak NG, a formant voice.
-uzbek() { espeak-ng -v uz+Michael -s 135 --stdout \
+uzbek() { espeak-ng -v uz+klatt4 -s 135 --stdout \
   "Assalomu alaykum! Bugun havo juda yaxshi. Keling, bog‘da birga sayr qilamiz va choy ichamiz."; }
 russian() { festival_says msu_ru_nsh_clunits \
   "Здравствуйте! Сегодня прекрасная погода. Давайте погуляем вместе в парке и выпьем чаю."; }
