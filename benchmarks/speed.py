@@ -17,6 +17,7 @@ happens on the machine happens to all. Tables have medians. `--write` puts them 
 import argparse
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from statistics import median
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.speed_peers import peak_memory
 
 ROOT = Path(__file__).parents[1]
 LENGTHS = (1, 3, 5, 10, 30, 60)  # seconds
@@ -280,12 +283,15 @@ def hour(folder: Path) -> dict[str, float]:
     process = subprocess.Popen(
         [sys.executable, "-m", "lid", "--json", str(file)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
+    peaks = [0]
+    while not select.select([process.stdout], [], [], 0.1)[0]:  # until it answers
+        peaks.append(peak_memory(process.pid))
     answer = json.loads(process.stdout.read())
     _, _, usage = os.wait4(process.pid, 0)
     return {
         "wall": time.perf_counter() - start,
         "cpu": usage.ru_utime + usage.ru_stime,
-        "rss": usage.ru_maxrss * 1024,
+        "rss": max(peaks),
         "duration": answer["duration_seconds"],
         "speech": answer["speech_seconds"],
     }
