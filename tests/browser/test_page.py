@@ -49,6 +49,7 @@ def clear(page) -> None:
 @pytest.mark.parametrize("language", ["uz", "ru", "en"])
 def test_microphone(open_page, language):
     page = open_page(hearing=language)
+    page.locator("#microphone .record-button").wait_for()  # Gradio fetches its recorder a moment after the rest
     below = page.locator("#upload").bounding_box()
     page.locator("#microphone .record-button").click()
     page.wait_for_timeout(4000)
