@@ -302,6 +302,7 @@ def serious(page, state: str) -> None:
 
 def test_nothing_above_the_answer_moves_when_it_comes(open_page):
     page = open_page(viewport={"width": 1180, "height": 900})
+    page.locator("#microphone .record-button").wait_for()
     before = page.locator("#upload").bounding_box()
     page.get_by_role("button", name="English", exact=True).click()
     answer(page)
