@@ -52,9 +52,8 @@ def test_what_moves_a_clip_from_everything_alike_leaves_its_score(background):
     languages[:, :3] = 5 * np.eye(3)
     states = languages[labels] + rng.normal(size=(300, 40))
     judge = background.with_centres(states, labels, rng.normal(-languages[1], 1.0, (300, 40)))
-    ordinary, odd = (
-        languages[0] + length * np.eye(40)[39] for length in (5.0, 7.0)
-    )  # the last says nothing of language
+    of_no_language = np.eye(40)[39]
+    ordinary, odd = (languages[0] + length * of_no_language for length in (5.0, 7.0))
     lost = (judge.nearness(odd) ** 2 - judge.nearness(ordinary) ** 2) / 2
     assert lost > 0
     assert abs(judge.score(ordinary) - judge.score(odd)) < lost
