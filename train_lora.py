@@ -226,14 +226,16 @@ def refit(parts: dict, options: argparse.Namespace) -> None:
             "checkpoint",
         )
     metrics = json.loads(kept.read_text())
-    shutil.copytree(options.checkpoint, merged, dirs_exist_ok=True)
-    (merged / "metrics.json").unlink(), (merged / "split.tsv").unlink()
+    shutil.copytree(_weights(options.checkpoint), merged, dirs_exist_ok=True)
+    for record in ("metrics.json", "split.tsv"):
+        (merged / record).unlink(missing_ok=True)
     calibration = {name: metrics["calibration"][name] for name in ("temperature", "threshold")}
     background = _background(merged)
     if options.base_share or options.average_with:
-        others = [_background(other) for other in options.average_with]
+        runs = [_weights(folder) for folder in options.average_with]
+        others = [_background(run) for run in runs]
         (merged / BACKGROUND_FILE).unlink()  # what was fitted on the weights before
-        temperatures = training.average_checkpoints(merged, options.average_with)
+        temperatures = training.average_checkpoints(merged, runs)
         if options.base_share:
             training.average_checkpoint(merged, options.base_model, options.base_share)
         rows = background.averaged([one.cooled(t) for one, t in zip(others, temperatures, strict=True)])
@@ -248,10 +250,15 @@ def refit(parts: dict, options: argparse.Namespace) -> None:
     measure(merged, calibration, parts, {name: lambda name=name: metrics[name] for name in of_run}, options)
 
 
+def _weights(folder: Path) -> Path:
+    """Where the checkpoint is: in a run's merged/, or in the folder itself, as in assets/model."""
+    return folder / "merged" if (folder / "merged").is_dir() else folder
+
+
 def _background(folder: Path) -> Background:
     background = Background.load(folder)
     if background is None:
-        raise InputError(f"{folder} is not the merged/ of a run: {BACKGROUND_FILE} is missing.", "checkpoint")
+        raise InputError(f"{folder} holds no checkpoint of a run: {BACKGROUND_FILE} is missing.", "checkpoint")
     return background
 
 
@@ -409,14 +416,14 @@ def parser() -> argparse.ArgumentParser:
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
     add("--start-from", metavar="FOLDER", help="another run's merged/, made from the same base model, to train further")
-    add("--checkpoint", type=Path, metavar="FOLDER", help="train nothing: fit and measure this one anew")
+    add("--checkpoint", type=Path, metavar="FOLDER", help="train nothing: fit and measure this run's anew")
     add(
         "--average-with",
         nargs="+",
         default=[],
         type=Path,
         metavar="FOLDER",
-        help="with --checkpoint: other runs' merged/, same split and start, whose weights are averaged in",
+        help="with --checkpoint: other runs of the same split and start, whose weights are averaged in",
     )
     add(
         "--base-share",

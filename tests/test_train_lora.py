@@ -136,8 +136,8 @@ def test_a_checkpoint_is_judged_anew_without_training(finished, command, tmp_pat
     weights = (tmp_path / "averaged" / "merged" / "model.safetensors").read_bytes()
     assert weights != (checkpoint / "model.safetensors").read_bytes()
     assert LanguageIdentifier.load(tmp_path / "averaged" / "merged").background.speech is not None
-    both = [*command[0], "--output", str(tmp_path / "both"), "--checkpoint", str(checkpoint)]
-    assert train_lora.main([*both, "--average-with", str(tmp_path / "averaged" / "merged")]) == 0
+    both = [*command[0], "--output", str(tmp_path / "both"), "--checkpoint", str(finished)]  # a run's folder as well
+    assert train_lora.main([*both, "--average-with", str(tmp_path / "averaged")]) == 0
     assert json.loads((tmp_path / "both" / "metrics.json").read_text())["settings"]["runs"] == 2
     (checkpoint / "split.tsv").write_text("another")
     assert train_lora.main(again) == 1
