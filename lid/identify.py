@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lid import encoder, manifest, precision, speech
+from lid import encoder, heap, manifest, precision, speech
 from lid import model as whisper
 from lid.audio import SAMPLE_RATE
 from lid.calibration import Calibration
@@ -83,8 +83,10 @@ class LanguageIdentifier:
         """Load the embedded model, a folder, or a Hub id. Raises InputError when there is no usable model there.
 
         `dtype` is what the encoder's matrices are multiplied in: "float32", "bfloat16", "int8", or "auto" for whichever
-        this CPU does fastest (float32 on a GPU).
+        this CPU does fastest (float32 on a GPU). From then on the process keeps more of the memory that it frees
+        (`lid.heap`).
         """
+        heap.keep_freed()
         source = str(source or EMBEDDED_MODEL)
         folder = _folder(source)
         manifest.verify(folder)
