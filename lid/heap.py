@@ -5,7 +5,7 @@ import sys
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 LARGE = 16 << 20  # bytes; an encoder's arrays over a window of 10 s are smaller, an hour's waveform is not
-KEPT = 64 << 20  # bytes kept of what was freed, in each arena
+KEPT = 128 << 20  # bytes kept of what was freed, in each arena
 ARENAS = 2
 
 

@@ -20,7 +20,7 @@ def embed(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
     """Log-mel (batch, mels, 2 * frames) -> the first layer's input (batch, frames, width)."""
     encoder = model.encoder
     hidden = nn.functional.gelu(encoder.conv1(mel.to(encoder.conv1.weight.dtype)))
-    hidden = nn.functional.gelu(encoder.conv2(hidden)).permute(0, 2, 1)
+    hidden = nn.functional.gelu(encoder.conv2(hidden)).permute(0, 2, 1).contiguous()  # or every sum inherits the order
     return hidden + encoder.embed_positions.weight[: hidden.shape[1]]
 
 
