@@ -50,7 +50,7 @@ class Chances:
     disguise: float = 0.3
     microphone: float = 0.5
     bandwidth: float = 0.6
-    clip: float = 0.12
+    clip: float = 0.05
     codec: float = 0.5
 
 
