@@ -431,7 +431,7 @@ def parser() -> argparse.ArgumentParser:
         default=0.0,
         help="share of the base's weights averaged into the trained encoder, from 0 to under 1",
     )
-    add("--known-clips", type=int, default=500, help="of each language, to fit where it lies")
+    add("--known-clips", type=int, default=250, help="of each language, to fit where it lies")
     add("--train-only", nargs="+", default=[], metavar="SOURCE", help="more of the three languages, never tested on")
     add(
         "--background",

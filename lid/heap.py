@@ -16,6 +16,7 @@ def keep_freed() -> None:
     page by page: a third of an answer's time. The arenas are limited because each thread's would keep its own.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    for option, value in ((TRIM_THRESHOLD, KEPT), (MMAP_THRESHOLD, LARGE), (ARENA_MAX, ARENAS)):
-        if mallopt:
-            mallopt(option, value)
+    if mallopt:
+        mallopt(TRIM_THRESHOLD, KEPT)
+        mallopt(MMAP_THRESHOLD, LARGE)
+        mallopt(ARENA_MAX, ARENAS)
