@@ -26,15 +26,21 @@ from pathlib import Path
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from lid import audio, baselines, evaluation, foreign, half, publish, training
-from lid.calibration import Calibration
-from lid.data import audit, conditions, quality, shortcuts, sources, splits, text, waveforms
-from lid.data.stream import BalancedBatches, BatchOptions
+from lid import audio
+from lid.data import waveforms
+from lid.data.curation import audit, conditions, quality, splits, text
+from lid.data.sources import spec
 from lid.errors import InputError
+from lid.evaluation import baselines, evaluate, open_set, shortcuts
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
-from lid.openset import FILE_NAME as BACKGROUND_FILE
-from lid.openset import Background
+from lid.model import checkpoint, precision
+from lid.model.calibration import Calibration
+from lid.model.open_set import FILE_NAME as BACKGROUND_FILE
+from lid.model.open_set import Background
+from lid.release import publish
+from lid.training import loop
+from lid.training.batches import BalancedBatches, BatchOptions
 
 PARTS = ("train", "validation", "test")
 
@@ -72,8 +78,8 @@ def run(options: argparse.Namespace) -> None:
         return
     background = sorted({clip.language for clip in parts["train"][0]} - set(CODES))
     labels = (*CODES, *background)
-    model = training.load_base(options.start_from or options.base_model, options.window, labels, options.layers)
-    model = training.add_lora(model, options.lora_rank, options.lora_dropout)
+    model = checkpoint.load_base(options.start_from or options.base_model, options.window, labels, options.layers)
+    model = checkpoint.add_lora(model, options.lora_rank, options.lora_dropout)
     if accelerator.is_main_process:
         model.print_trainable_parameters()
 
@@ -89,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
         accelerator.process_index,
         accelerator.num_processes,
     )
-    settings = training.TrainingOptions(
+    settings = loop.TrainingOptions(
         steps=options.steps,
         learning_rate=options.learning_rate,
         head_learning_rate=options.head_learning_rate,
@@ -97,14 +103,14 @@ def run(options: argparse.Namespace) -> None:
         validate_every=options.validate_every,
         workers=options.workers,
         seed=options.seed,
-        bf16=not options.fp32 and half.native(accelerator.device),
+        bf16=not options.fp32 and precision.supports_bf16(accelerator.device),
         gradient_checkpointing=options.gradient_checkpointing,
     )
-    held_out = evaluation.copies(parts["validation"][1], _labels(parts["validation"][0]), options.seed)
-    history = training.train(
+    held_out = evaluate.copies(parts["validation"][1], _labels(parts["validation"][0]), options.seed)
+    history = loop.train(
         model,
         batches,
-        lambda current: evaluation.score(current.base_model.model, held_out),
+        lambda current: evaluate.score(current.base_model.model, held_out),
         settings,
         options.output,
         accelerator,
@@ -119,7 +125,7 @@ def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, w
     """Clips and their decoded speech by part, after the checks and the split, whose records go to --output."""
     cache = Path(options.cache_dir)
     clips, orphans = _load(options.data, CODES, options, speak)
-    spoken = [code for code in sources.languages(options.background) if code not in CODES]
+    spoken = [code for code in spec.languages(options.background) if code not in CODES]
     extra = [
         clip
         for specs, languages in ((options.train_only, CODES), (options.background, spoken))
@@ -156,12 +162,10 @@ def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, w
 
 def _load(specs: list[str], languages: Sequence[str], options: argparse.Namespace, speak: bool) -> tuple[list, dict]:
     """Rows of the sources named, and the files without a row by language."""
-    clips = sources.load_clips(
-        specs, languages, options.cache_dir, options.want, options.max_per_speaker, progress=speak
-    )
+    clips = spec.load_clips(specs, languages, options.cache_dir, options.want, options.max_per_speaker, progress=speak)
     orphans: dict[str, list[str]] = {}
-    for spec, names in clips.orphans.items():
-        orphans.setdefault(spec.partition("=")[0], []).extend(names)
+    for source, names in clips.orphans.items():
+        orphans.setdefault(source.partition("=")[0], []).extend(names)
     return clips, orphans
 
 
@@ -194,15 +198,15 @@ def load_noises(folder: Path | None) -> list:
 
 
 def finish(
-    model: training.PeftModel, parts: dict, batches: BalancedBatches, history: list[dict], options: argparse.Namespace
+    model: loop.PeftModel, parts: dict, batches: BalancedBatches, history: list[dict], options: argparse.Namespace
 ) -> None:
     """Save adapter and merged checkpoint, calibrate them on validation, and measure on test what is served."""
     if options.base_share:
-        training.average_with_base(model, options.base_model, options.base_share)
-    with training.writing(options.output / "adapter"):
+        checkpoint.average_with_base(model, options.base_model, options.base_share)
+    with checkpoint.writing(options.output / "adapter"):
         model.save_pretrained(options.output / "adapter")
     merged = options.output / "merged"
-    calibration = calibrate(training.save_merged(model, merged), parts, options, merged)
+    calibration = calibrate(checkpoint.save_merged(model, merged), parts, options, merged)
     speakers = [clip.speaker for clip in parts["train"][0]]
     of_run = {
         "settings": lambda: _settings(options),
@@ -235,9 +239,9 @@ def refit(parts: dict, options: argparse.Namespace) -> None:
         runs = [_weights(folder) for folder in options.average_with]
         others = [_background(run) for run in runs]
         (merged / BACKGROUND_FILE).unlink()  # what was fitted on the weights before
-        temperatures = training.average_checkpoints(merged, runs)
+        temperatures = checkpoint.average_checkpoints(merged, runs)
         if options.base_share:
-            training.average_checkpoint(merged, options.base_model, options.base_share)
+            checkpoint.average_checkpoint(merged, options.base_model, options.base_share)
         rows = background.averaged([one.cooled(t) for one, t in zip(others, temperatures, strict=True)])
         before, calibration = calibration, calibrate(rows, parts, options, merged)
         calibration["temperature"] *= before["temperature"]
@@ -269,13 +273,13 @@ def measure(
     identifier = LanguageIdentifier.load(merged)
     clips, speech = parts["test"]
     labels = _labels(clips)
-    predictions = evaluation.identify(identifier, clips)
-    evaluation.write_predictions(options.output / "predictions.tsv", clips, predictions)
+    predictions = evaluate.identify(identifier, clips)
+    evaluate.write_predictions(options.output / "predictions.tsv", clips, predictions)
     measures = of_run | {
-        "calibration": lambda: calibration | evaluation.calibrations(predictions, labels, calibration["temperature"]),
-        "test": lambda: evaluation.report(predictions, clips),
-        "lengths": lambda: evaluation.by_length(identifier.model, speech, labels),
-        "channels": lambda: evaluation.by_channel(identifier.model, speech, labels, options.seed),
+        "calibration": lambda: calibration | evaluate.calibrations(predictions, labels, calibration["temperature"]),
+        "test": lambda: evaluate.report(predictions, clips),
+        "lengths": lambda: evaluate.by_length(identifier.model, speech, labels),
+        "channels": lambda: evaluate.by_channel(identifier.model, speech, labels, options.seed),
         "open_set": lambda: measure_openness(identifier, parts, predictions, options),
         "background": lambda: list(identifier.background.languages),
         "precision": lambda: identifier.model.precision,
@@ -302,12 +306,12 @@ def calibrate(background: Background, parts: dict, options: argparse.Namespace, 
     """Fold its temperature into the checkpoint in `merged`, and write beside it what tells speech from noise and known
     languages from others. All of it is fitted on validation and training clips."""
     clips, speech = parts["validation"]
-    held_out = evaluation.identify(LanguageIdentifier.load(merged), clips)
+    held_out = evaluate.identify(LanguageIdentifier.load(merged), clips)
     temperature = Calibration.fit([p.logits for p in held_out], _labels(clips)).temperature
-    training.fold_temperature(merged, temperature)
+    checkpoint.fold_temperature(merged, temperature)
     background = background.cooled(temperature)
     identifier = LanguageIdentifier.load(merged)
-    background = foreign.learn_speech(
+    background = open_set.learn_speech(
         identifier, background, parts["train"][1], speech, load_noises(options.noise)[::2], options.seed
     )
     background.save(merged)
@@ -322,9 +326,9 @@ def learn_known(background: Background, parts: dict, options: argparse.Namespace
     identifier = LanguageIdentifier.load(merged)
     rest = [speech for clip, speech in zip(*parts["train"], strict=True) if clip.language not in CODES]
     known = _some(parts["train"], options.known_clips)
-    foreign.learn_centres(identifier, background, *known, rest).save(merged)
+    open_set.learn_centres(identifier, background, *known, rest).save(merged)
     judge = LanguageIdentifier.load(merged)
-    scores = [p.known_score for p in evaluation.identify(judge, parts["validation"][0])]
+    scores = [p.known_score for p in evaluate.identify(judge, parts["validation"][0])]
     background = judge.background.with_threshold(scores)
     background.save(merged)
     return background
@@ -334,12 +338,12 @@ def measure_openness(
     identifier: LanguageIdentifier, parts: dict, predictions: list[Prediction], options: argparse.Namespace
 ) -> dict:
     """No speech, on the half of the noise recordings that fitted nothing, and languages left out of training."""
-    results = {"no_speech": foreign.no_speech(identifier, load_noises(options.noise)[1::2], options.seed)}
+    results = {"no_speech": open_set.no_speech(identifier, load_noises(options.noise)[1::2], options.seed)}
     clips, speech = parts["foreign"]
     if clips:
         languages = [clip.language for clip in clips]
-        results |= foreign.served(predictions, evaluation.identify(identifier, clips), languages)
-        results["scores"] = foreign.compare(identifier, parts["test"][1], speech)
+        results |= open_set.served(predictions, evaluate.identify(identifier, clips), languages)
+        results["scores"] = open_set.compare(identifier, parts["test"][1], speech)
     return results
 
 
@@ -412,7 +416,7 @@ def parser() -> argparse.ArgumentParser:
     """The recipe's arguments."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = arguments.add_argument
-    add("--data", nargs="+", required=True, metavar="SOURCE", help=sources.HOW)
+    add("--data", nargs="+", required=True, metavar="SOURCE", help=spec.HOW)
     add("--output", type=Path, required=True, help="folder for all results; the same one again resumes the run")
     add("--base-model", default="openai/whisper-medium", help="any Whisper id or folder")
     add("--start-from", metavar="FOLDER", help="another run's merged/, made from the same base model, to train further")

@@ -29,9 +29,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lid.data.selection import Selector
-from lid.data.sources import load_clips, parse_sources
-from lid.data.tarstream import BLOCK, Unpacked
+from lid.data.sources.selection import Selector
+from lid.data.sources.spec import load_clips, parse_sources
+from lid.data.sources.tar_stream import BLOCK, Unpacked
 
 CLIP_BYTES = int(os.environ.get("BENCHMARK_CLIP_BYTES", 40_000))  # a Common Voice clip has about 40 KB
 BATCH = 100  # rows of a table made at once

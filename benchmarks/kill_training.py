@@ -28,8 +28,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
-from lid import training  # noqa: E402
-from lid.data.stream import BalancedBatches, BatchOptions  # noqa: E402
+from lid.model import checkpoint  # noqa: E402
+from lid.training import loop  # noqa: E402
+from lid.training.batches import BalancedBatches, BatchOptions  # noqa: E402
 
 STEPS, SAVE_EVERY, VALIDATE_EVERY = 300, 3, 25
 TONES = (300.0, 1000.0, 3000.0)  # Hz: the "languages"
@@ -55,7 +56,7 @@ def train(folder: Path, dropout: float) -> None:
         process=accelerator.process_index,
         processes=accelerator.num_processes,
     )
-    settings = training.TrainingOptions(
+    settings = loop.TrainingOptions(
         steps=STEPS,
         learning_rate=1e-3,
         warmup=5,
@@ -66,7 +67,7 @@ def train(folder: Path, dropout: float) -> None:
         bf16=False,
     )
     measure = {"accuracy": 0.5, "loss": 1.0}
-    training.train(training.add_lora(model, 4, dropout), batches, lambda _: measure, settings, folder, accelerator)
+    loop.train(checkpoint.add_lora(model, 4, dropout), batches, lambda _: measure, settings, folder, accelerator)
 
 
 def start(folder: Path) -> multiprocessing.Process:

@@ -21,9 +21,9 @@ from benchmark_docs import replace_section
 
 from lid import InputError, LanguageIdentifier, audio
 from lid.data.augment import augment
-from lid.data.sources import load_clips
+from lid.data.sources.spec import load_clips
 from lid.languages import CODES
-from lid.precision import PRECISIONS, fastest
+from lid.model.precision import PRECISIONS, fastest
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = 0.1  # points of accuracy

@@ -25,8 +25,9 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
 from benchmarks.served import App, ask, form, of_upload, request, served, upload  # noqa: E402
-from lid import InputError, audio, manifest  # noqa: E402
-from lid.ui import doors  # noqa: E402
+from lid import InputError, audio  # noqa: E402
+from lid.model import checksums  # noqa: E402
+from lid.ui.gradio_patches import guard  # noqa: E402
 
 SECRET = b"The bait that no answer may hold."
 CLIP = ROOT / "assets" / "examples" / "uzbek.mp3"
@@ -219,7 +220,7 @@ def slow(app: App) -> dict:
     page = timed(lambda: request(app, "GET", "/"))
     ended = 0
     for connection in open_ones[SLOW_HEADERS:]:
-        connection.settimeout(doors.IDLE_SECONDS + 60)
+        connection.settimeout(guard.IDLE_SECONDS + 60)
         with connection:
             ended += b" 408 " in connection.recv(1000)
     for connection in open_ones[:SLOW_HEADERS]:
@@ -228,7 +229,7 @@ def slow(app: App) -> dict:
         "connections that never end their headers, and bodies": f"{SLOW_HEADERS} + {SLOW_BODIES}",
         "s for an answer before, and among them": f"{alone:.1f}, {among:.1f}",
         "s for the page among them": f"{page:.1f}",
-        f"bodies given up after {doors.IDLE_SECONDS:.0f} s (status 408)": ended,
+        f"bodies given up after {guard.IDLE_SECONDS:.0f} s (status 408)": ended,
         "not given up": SLOW_BODIES - ended,
     }
 
@@ -280,7 +281,7 @@ def tampering(folder: Path = ROOT / "assets" / "model") -> dict:
     """One bit of each of a checkpoint's files changed, a file taken away, one added."""
     tried = noticed = 0
     with tempfile.TemporaryDirectory() as place:
-        for name in json.loads((folder / manifest.FILE_NAME).read_text())["sha256"]:
+        for name in json.loads((folder / checksums.FILE_NAME).read_text())["sha256"]:
             for harm in (_flip, Path.unlink):
                 copy = Path(shutil.copytree(folder, Path(place) / str(tried)))
                 harm(copy / name)
@@ -291,7 +292,7 @@ def tampering(folder: Path = ROOT / "assets" / "model") -> dict:
         (copy / "calibration.json").write_text('{"temperature": 9}')
         noticed, tried = noticed + _refused(copy), tried + 1
         started = time.process_time()
-        manifest.verify(folder)
+        checksums.verify(folder)
         seconds = time.process_time() - started
     return {
         "checkpoints with a bit changed, a file missing or added": tried,
@@ -310,7 +311,7 @@ def _flip(file: Path) -> None:
 
 def _refused(folder: Path) -> bool:
     try:
-        manifest.verify(folder)
+        checksums.verify(folder)
     except InputError:
         return True
     return False

@@ -156,7 +156,7 @@ def prepare(folder: Path, medium: bool) -> Path:
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForAudioClassification
 
     from lid import audio
-    from lid.training import shorten
+    from lid.model.checkpoint import shorten
 
     names = ("uzbek.mp3", "russian.ogg", "english.m4a")
     speech = folder / "speech.npy"

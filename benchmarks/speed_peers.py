@@ -41,9 +41,10 @@ def page(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
     import torch
 
     torch.set_num_threads(options.threads)
-    from lid import LanguageIdentifier, plots
+    from lid import LanguageIdentifier
     from lid.audio import DEFAULT_LIMITS
-    from lid.model import window_seconds
+    from lid.model.whisper import window_seconds
+    from lid.ui import plots
     from lid.ui.recording import hear, steps
 
     identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
@@ -141,7 +142,7 @@ def peak(options: argparse.Namespace) -> Callable[[list[np.ndarray]], dict[str, 
     import torch
 
     torch.set_num_threads(options.threads)
-    from lid.precision import CastLinear, Int8Linear, fastest
+    from lid.model.precision import CastLinear, Int8Linear, fastest
 
     plain = torch.nn.Linear(SIZE, SIZE).requires_grad_(False)
     makers = {"bfloat16": CastLinear, "int8": Int8Linear}

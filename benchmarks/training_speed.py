@@ -23,10 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmark_docs import replace_section
 from transformers import WhisperFeatureExtractor
 
-from lid import half, training
-from lid import model as whisper
 from lid.audio import SAMPLE_RATE
-from lid.data.stream import BalancedBatches, BatchOptions
+from lid.model import checkpoint, precision, whisper
+from lid.training.batches import BalancedBatches, BatchOptions
 
 CLIPS = 60
 USUAL_BATCH = 8  # of 30 s clips: more only takes more memory on a CPU
@@ -42,8 +41,10 @@ def main() -> None:
     add("--write", action="store_true", help="put the result into docs/BENCHMARKS.md")
     options = parser.parse_args()
     waveforms, labels = corpus()
-    ours = Trainer(training.add_lora(training.load_base(options.base_model), dropout=0.0), our_loss)
-    usual = Trainer(training.add_lora(training.load_base(options.base_model, window=30.0), dropout=0.05), usual_loss)
+    ours = Trainer(checkpoint.add_lora(checkpoint.load_base(options.base_model), dropout=0.0), our_loss)
+    usual = Trainer(
+        checkpoint.add_lora(checkpoint.load_base(options.base_model, window=30.0), dropout=0.05), usual_loss
+    )
     batches = our_batches(waveforms, labels, options)
     padded = usual_batches(waveforms, labels)
     ours.step(next(batches)), usual.step(next(padded))  # the first of each is slower and does not count
@@ -52,14 +53,14 @@ def main() -> None:
         share = range(options.steps * turn // options.usual_steps, options.steps * (turn + 1) // options.usual_steps)
         seconds += [timed(lambda: ours.step(next(batches))) / options.batch_size for _ in share]
         usual_seconds.append(timed(lambda: usual.step(next(padded))) / USUAL_BATCH)
-    precision = "bfloat16" if half.native(torch.device("cpu")) else "float32"
+    number_format = "bfloat16" if precision.supports_bf16(torch.device("cpu")) else "float32"
     mine, theirs = np.mean(seconds, axis=0), np.median(usual_seconds, axis=0)
     text = (
         f"`python benchmarks/training_speed.py`: forward, backward and optimizer, features included, with "
         f"{torch.get_num_threads()} threads and {Path(options.base_model).name}.\n\n"
         "| recipe | s a clip | | CPU s a clip | |\n|---|--:|--:|--:|--:|\n"
         f"| usual: float32, padded to 30 s | {theirs[0]:.3f} | 1.0x | {theirs[1]:.3f} | 1.0x |\n"
-        f"| ours: {precision}, as long as the batch | {mine[0]:.3f} | {theirs[0] / mine[0]:.1f}x | {mine[1]:.3f} | "
+        f"| ours: {number_format}, as long as the batch | {mine[0]:.3f} | {theirs[0] / mine[0]:.1f}x | {mine[1]:.3f} | "
         f"{theirs[1] / mine[1]:.1f}x |"
     )
     print(text)
@@ -82,7 +83,7 @@ class Trainer:
 
 
 def our_loss(model: nn.Module, batch: dict) -> torch.Tensor:
-    with half.autocast(torch.device("cpu")):
+    with precision.autocast(torch.device("cpu")):
         logits = whisper.frame_logits(model.base_model.model, batch["mel"]).mean(dim=1)
     return nn.functional.cross_entropy(logits, batch["labels"], label_smoothing=0.05)
 

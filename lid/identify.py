@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lid import encoder, heap, manifest, precision, speech
-from lid import model as whisper
+from lid import malloc, vad
 from lid.audio import SAMPLE_RATE
-from lid.calibration import Calibration
 from lid.errors import InputError
 from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
 from lid.languages import CODES, NAMES
-from lid.openset import NO_SPEECH, Background
+from lid.model import checksums, precision, whisper
+from lid.model.calibration import Calibration
+from lid.model.open_set import NO_SPEECH, Background
 
-EMBEDDED_MODEL = Path(__file__).parent.parent / "assets" / "model"
+EMBEDDED_MODEL = Path(__file__).parents[1] / "assets" / "model"
 KEEP_PAUSES = 0.8  # seconds; longer silences between stretches of speech are cut out before the encoder
 TIMELINE_STEP = 1.0  # seconds of speech a timeline entry covers; languages are not told apart in much less
 SHORT_PIECE = 3.0  # seconds; speech shorter than this shares a window with what is next to it, for context
@@ -84,13 +84,13 @@ class LanguageIdentifier:
 
         `dtype` is what the encoder's matrices are multiplied in: "float32", "bfloat16", "int8", or "auto" for whichever
         this CPU does fastest (float32 on a GPU). From then on the process keeps more of the memory that it frees
-        (`lid.heap`).
+        (`lid.malloc`).
         """
-        heap.keep_freed()
+        malloc.keep_freed()
         source = str(source or EMBEDDED_MODEL)
         folder = _folder(source)
-        manifest.verify(folder)
-        model = precision.apply(encoder.load(folder).to(device), dtype)
+        checksums.verify(folder)
+        model = precision.apply(whisper.load(folder).to(device), dtype)
         return cls(model, Calibration.load(folder), Path(source).name, Background.load(folder))
 
     @property
@@ -146,7 +146,7 @@ class LanguageIdentifier:
 
     def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
         """Stretches of speech; where the detector finds none, of what might be: the model has the last word on it."""
-        return speech.find(waveform) or (speech.find_faint(waveform) if self.background else [])
+        return vad.find(waveform) or (vad.find_faint(waveform) if self.background else [])
 
     def _window_samples(self) -> int:
         return self.model.config.max_source_positions * FRAME_SAMPLES
@@ -216,7 +216,7 @@ def _folder(source: str) -> Path:
         wanted = ["*.json", "*.safetensors"]
         return Path(snapshot_download(source, allow_patterns=wanted, ignore_patterns=["*/*"]))
     except (OSError, ValueError) as error:
-        raise InputError(encoder.not_loaded(source, error), "model") from error
+        raise InputError(whisper.not_loaded(source, error), "model") from error
 
 
 def _checked(waveform: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ MODEL = os.environ.get("MODEL_ID") or ROOT / "assets" / "model"
 @pytest.fixture(scope="session")
 def identifier():
     """The model the app serves."""
-    from lid import LanguageIdentifier, precision
+    from lid import LanguageIdentifier
+    from lid.model import precision
 
     if not Path(MODEL).is_dir():
         pytest.skip(f"no model at {MODEL}: set MODEL_ID to a checkpoint")
@@ -81,7 +82,7 @@ def busy_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
 @contextmanager
 def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[App]:
     """Python with arguments that start the app, until it is no longer needed."""
-    from lid import precision
+    from lid.model import precision
 
     (folder / "outbound.txt").symlink_to(outbound)
     with socket.socket() as probe:

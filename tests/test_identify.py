@@ -7,11 +7,12 @@ import pytest
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
 
-from lid import InputError, LanguageIdentifier, audio, manifest
-from lid.calibration import softmax
+from lid import InputError, LanguageIdentifier, audio
 from lid.features import log_mel
 from lid.languages import CODES
-from lid.model import frame_logits
+from lid.model import checksums
+from lid.model.calibration import softmax
+from lid.model.whisper import frame_logits
 from tests.conftest import EXAMPLES, MODEL
 
 RATE = audio.SAMPLE_RATE
@@ -158,6 +159,6 @@ def test_a_model_of_other_labels_is_refused(tmp_path):
     (folder / "config.json").write_text(config.replace('"uz"', '"kk"'))
     with pytest.raises(InputError, match=r"config\.json differs"):
         LanguageIdentifier.load(folder)
-    manifest.write(folder)
+    checksums.write(folder)
     with pytest.raises(InputError, match="does not tell Uzbek"):
         LanguageIdentifier.load(folder)

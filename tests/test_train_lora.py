@@ -10,7 +10,8 @@ import soundfile
 import soxr
 
 import train_lora
-from lid import LanguageIdentifier, audio, report
+from lid import LanguageIdentifier, audio
+from lid.release import report
 from tests.conftest import EXAMPLES
 
 RATE = audio.SAMPLE_RATE

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lid import audio, speech
+from lid import audio, vad
 from lid.audio import SAMPLE_RATE
 
 MARGIN = 0.25  # seconds of the clip's own surroundings kept on either side of its speech
@@ -73,7 +73,7 @@ def _decode_all(clips: Sequence, pcm: Path, index: Path, progress: bool) -> None
 
 def trim(waveform: np.ndarray) -> np.ndarray:
     """Cut leading and trailing silence; a clip in which no speech is found stays whole."""
-    spans = speech.find(waveform)
+    spans = vad.find(waveform)
     if not spans:
         return waveform
     start, end = spans[0][0] - MARGIN, spans[-1][1] + MARGIN

@@ -11,9 +11,9 @@ from lid.audio import Limits
 from lid.errors import InputError
 from lid.identify import Prediction
 from lid.languages import CODES
+from lid.ui.gradio_patches.uploads import no_links
 from lid.ui.settings import MAX_FILES
 from lid.ui.texts import ENGLISH
-from lid.ui.uploads import no_links
 
 _PROBABILITIES = {"type": "object", "properties": {code: {"type": "number"} for code in CODES}}
 _ENTRY = {

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from gradio.i18n import I18nData
 
-from lid import audio, plots
-from lid import model as whisper
+from lid import audio
 from lid.audio import Limits
 from lid.errors import InputError
 from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, Prediction
-from lid.ui import busy, closing, doors, settings, table, texts, uploads, wording
+from lid.model import whisper
+from lid.ui import plots, settings, table, texts, wording
 from lid.ui.api import Budget, Endpoints, keep_working_tools
 from lid.ui.examples import Examples
+from lid.ui.gradio_patches import guard, queue_full, shutdown, uploads
 from lid.ui.live import Buffer
 from lid.ui.recording import Heard, Opening, Step, hear, of_waveform, steps
 from lid.ui.texts import Texts
@@ -59,7 +60,7 @@ def serve(page: gr.Blocks, limits: Limits, port: int) -> None:
     """Launch the page on a port and stay until it is stopped."""
     page.launch(server_port=port, prevent_thread_lock=True, **launch_options(limits))
     keep_working_tools(page)
-    closing.tell_on_sigterm(page)
+    shutdown.tell_on_sigterm(page)
     page.block_thread()
 
 
@@ -76,7 +77,7 @@ def launch_options(limits: Limits) -> dict:
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,
-        "app_kwargs": doors.guards(limits),
+        "app_kwargs": guard.guards(limits),
         "mcp_server": find_spec("mcp") is not None,
         "max_file_size": limits.max_bytes,
         "state_session_capacity": settings.SESSIONS,
@@ -149,7 +150,7 @@ class Page:
             self._wire()
             Endpoints(self._identify, limits).add()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
-        busy.say_so(self.blocks)
+        queue_full.say_so(self.blocks)
 
     def _lay_out(self) -> None:
         gr.HTML(_translated("header"))

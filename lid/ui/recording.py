@@ -13,7 +13,7 @@ from lid import audio
 from lid.audio import SAMPLE_RATE, Limits
 from lid.features import HOP, log_mel
 from lid.identify import Prediction
-from lid.plots import MAX_COLUMNS, pool
+from lid.ui.plots import MAX_COLUMNS, pool
 
 SECONDS_AT_ONCE = 60  # of spectrogram: keeps an hour's in a few megabytes
 CONTEXT = 1.0  # seconds kept on either side of the opening, for the voice detector to settle

@@ -16,7 +16,7 @@ from lid.audio import FORMATS_IN_WORDS, SAMPLE_RATE, Limits
 from lid.errors import InputError
 from lid.identify import Prediction
 from lid.languages import CODES
-from lid.plots import COLOURS, percent
+from lid.ui.plots import COLOURS, percent
 from lid.ui.recording import Step
 from lid.ui.settings import LIVE_SECONDS, MAX_FILES, QUEUE_SIZE
 from lid.ui.texts import ENGLISH, Texts

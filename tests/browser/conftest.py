@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlparse
 
 import pytest
-from voices import CODECS, encode, voice
+
+from tests.browser.voices import CODECS, encode, voice
 
 WAIT = 600_000  # ms before a wait counts as hung; a busy machine is slow, not broken
 CHROMIUM = Path("/usr/bin/chromium")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from voices import CODECS, encode, voice
 
 from benchmarks.served import served
 from lid import InputError, audio
 from lid.ui import texts, wording
+from tests.browser.voices import CODECS, encode, voice
 from tests.conftest import MODEL
 
 pytestmark = pytest.mark.browser

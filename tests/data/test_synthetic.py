@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from lid import audio
-from lid.data import sources, synthetic
+from lid.data import synthetic
+from lid.data.sources import spec
 from lid.errors import InputError
 
 
@@ -23,7 +24,7 @@ def test_it_is_a_corpus(monkeypatch, tmp_path):
     few.write_text("uz\tSalom, qandaysiz?\nru\tЗдравствуйте, как дела?\nkk\tСәлеметсіз бе?\n")
     monkeypatch.setattr(synthetic, "SENTENCES", few)
     assert synthetic.write(tmp_path / "speech", takes=2) == 6
-    assert sources.languages([str(tmp_path / "speech")]) == ["kk", "ru", "uz"]
-    clips = sources.load_clips([str(tmp_path / "speech")], ["uz", "ru"], tmp_path / "cache", progress=False)
+    assert spec.languages([str(tmp_path / "speech")]) == ["kk", "ru", "uz"]
+    clips = spec.load_clips([str(tmp_path / "speech")], ["uz", "ru"], tmp_path / "cache", progress=False)
     assert len({clip.speaker for clip in clips}) == 4
     assert all(len(audio.decode(clip.audio)) > 8000 for clip in clips)

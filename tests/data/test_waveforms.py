@@ -4,7 +4,7 @@ import numpy as np
 
 from lid import audio
 from lid.data import waveforms
-from lid.data.rows import Clip
+from lid.data.clip import Clip
 from tests.conftest import EXAMPLES
 
 NAMES = ("uzbek.mp3", "russian.ogg", "english.m4a")

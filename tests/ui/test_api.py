@@ -1,12 +1,12 @@
 """The functions behind the endpoints: their JSON, its stated shape, and what several files may last together."""
 
 import pytest
-from predictions import make_prediction
 
 from lid import InputError, audio
 from lid.audio import Limits
 from lid.ui import api
 from lid.ui.settings import MAX_FILES
+from tests.ui.predictions import make_prediction
 
 
 def endpoints(limits: Limits = audio.DEFAULT_LIMITS) -> api.Endpoints:

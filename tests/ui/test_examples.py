@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from predictions import make_prediction
 
 from lid.ui.examples import Examples
 from lid.ui.recording import Heard, Opening, Step
+from tests.ui.predictions import make_prediction
 
 CLIP, OTHER = Path("a.mp3"), Path("b.mp3")
 

@@ -5,12 +5,12 @@ import threading
 import numpy as np
 import pytest
 import torch
-from predictions import make_prediction
 
 from lid import InputError, audio
 from lid.features import log_mel
-from lid.plots import MAX_COLUMNS
 from lid.ui import recording
+from lid.ui.plots import MAX_COLUMNS
+from tests.ui.predictions import make_prediction
 
 
 def test_overview_of_a_short_clip_is_the_spectrogram_itself():

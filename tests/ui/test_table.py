@@ -5,10 +5,9 @@ import csv
 import io
 import re
 
-from predictions import make_prediction
-
 from lid.ui import table
 from lid.ui.texts import ENGLISH, RUSSIAN
+from tests.ui.predictions import make_prediction
 
 ROWS = [
     table.Row("a.mp3", make_prediction([0.97, 0.02, 0.01])),

@@ -5,14 +5,14 @@ import json
 import re
 
 import pytest
-from predictions import make_prediction
 
 from lid import InputError
 from lid.audio import DEFAULT_LIMITS
-from lid.plots import COLOURS
 from lid.ui import wording
+from lid.ui.plots import COLOURS
 from lid.ui.recording import Step
 from lid.ui.texts import ALL, ENGLISH, RUSSIAN, UZBEK
+from tests.ui.predictions import make_prediction
 
 
 def kind(card: str) -> str:

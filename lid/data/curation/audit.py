@@ -1,0 +1,86 @@
+"""Proof that a split leaks nothing, worked out from the clips alone and not from how the splitter went about it."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from lid.data.clip import Clip
+from lid.data.curation import text
+from lid.data.curation.splits import NAMES, Split
+
+
+def audit(split: Split, threshold: float = text.THRESHOLD) -> dict:
+    """What the parts hold and what they share, as JSON-able values.
+
+    `counts` are clips, speakers and sentences by part and language; `shared_speakers`, `shared_sentences` and
+    `near_duplicates` count what is in two parts and must be 0 (sentences after normalising; near-duplicates are of
+    similarity >= `threshold`, every pair compared); `closest_sentences` is the most alike pair found in two parts;
+    `dropped_by_split` says how many clips the split cost, by reason and language.
+    """
+    parts = {name: getattr(split, name) for name in NAMES}
+    speakers = {name: _people(clips, split.same_speaker) for name, clips in parts.items()}
+    keys = {name: sorted({_key(clip) for clip in clips} - {""}) for name, clips in parts.items()}
+    pairs = list(itertools.combinations(NAMES, 2))
+    return {
+        "threshold": threshold,
+        "shared_speakers": sum(len(speakers[a] & speakers[b]) for a, b in pairs),
+        "shared_sentences": sum(len(set(keys[a]) & set(keys[b])) for a, b in pairs),
+        "near_duplicates": sum(len(text.similar_across(keys[a], keys[b], threshold)) for a, b in pairs),
+        "closest_sentences": _closest(keys, pairs),
+        "dropped_by_split": _by_reason(split),
+        "counts": {name: _counts(clips) for name, clips in parts.items()},
+    }
+
+
+def leaks(report: dict) -> int:
+    """How many things an audit found in two parts that should be in one."""
+    return report["shared_speakers"] + report["shared_sentences"] + report["near_duplicates"]
+
+
+def write(path: Path, report: dict) -> None:
+    """Write an audit as JSON."""
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _key(clip: Clip) -> str:
+    return text.key(clip.sentence, clip.language)
+
+
+def _people(clips: Sequence[Clip], same_speaker: Sequence[tuple[str, str]]) -> set[str]:
+    """Speakers by one hash each, also those known to have several; unknown ones are left out."""
+    names = sorted({name for pair in same_speaker for name in pair} | {clip.speaker for clip in clips} - {""})
+    number = {name: i for i, name in enumerate(names)}
+    person = text.components(len(names), [(number[a], number[b]) for a, b in same_speaker])
+    first = {}
+    for name in names:
+        first.setdefault(person[number[name]], name)
+    return {first[person[number[clip.speaker]]] for clip in clips if clip.speaker}
+
+
+def _closest(keys: dict[str, list[str]], pairs: list[tuple[str, str]]) -> dict | None:
+    best = None
+    for a, b in pairs:
+        found = text.closest(keys[a], keys[b])
+        if found and (best is None or found[0] > best["similarity"]):
+            best = {"similarity": round(found[0], 4), a: keys[a][found[1]], b: keys[b][found[2]]}
+    return best
+
+
+def _by_reason(split: Split) -> dict[str, dict[str, int]]:
+    counts = Counter((one.reason, one.clip.language) for one in split.dropped)
+    reasons = sorted({reason for reason, _ in counts})
+    return {of: {language: n for (reason, language), n in sorted(counts.items()) if reason == of} for of in reasons}
+
+
+def _counts(clips: Sequence[Clip]) -> dict[str, dict[str, int]]:
+    result = {}
+    for language in sorted({clip.language for clip in clips}):
+        own = [clip for clip in clips if clip.language == language]
+        result[language] = {
+            "clips": len(own),
+            "speakers": len({clip.speaker for clip in own}),
+            "sentences": len({_key(clip) for clip in own} - {""}),
+        }
+    return result

@@ -1,0 +1,123 @@
+"""A Common Voice .tar.gz as a stream: read once, never unpacked, its tables before or after its clips."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from lid.data.clip import Clip
+from lid.data.sources.base import COMMON_VOICE, Journal, Progress, Source, silent
+from lid.data.sources.metadata import TABLES, ClipTable, bare_name, text_lines
+from lid.data.sources.reservoir import Spool
+from lid.data.sources.selection import Selector, name_hash, reading_threshold
+from lid.data.sources.tar_stream import Member, members
+from lid.errors import InputError
+
+MAX_CLIP_BYTES = 64 * 1024**2  # a Common Voice clip has some 40 KB: a larger member is none, and would fill memory
+
+
+class LocalFile(io.FileIO):
+    """A file on disk that knows its `size` in bytes, as a stream over HTTP does."""
+
+    def __init__(self, path: str | os.PathLike):
+        try:
+            super().__init__(path, "rb")
+        except OSError as error:
+            raise InputError(f"{Path(path).name} cannot be opened: {error.strerror}.", "missing") from error
+        self.size = os.fstat(self.fileno()).st_size
+
+
+@dataclass
+class ArchiveSource(Source):
+    """Clips of one archive. `open_stream` gives its bytes from the start, with `tell()` and `size`.
+
+    With the tables before the clips, each clip is yielded as it passes and reading stops once the selector is full.
+    With clips before the tables nobody knows yet whose they are: a bounded sample of them waits in a file in
+    `spool_folder` until the tables have come, and the archive is read to its end.
+    """
+
+    open_stream: Callable[[], BinaryIO] = field(default=None, repr=False)
+    spool_folder: str | os.PathLike | None = None
+
+    def __post_init__(self) -> None:
+        self.unit = "B"
+
+    def clips(
+        self, selector: Selector | None = None, progress: Progress = silent, journal: Journal | None = None
+    ) -> Iterator[Clip]:
+        selector = selector or Selector()
+        with (
+            self.open_stream() as stream,
+            ClipTable(self.language, self.spec) as table,
+            Spool(selector, self.spool_folder) as spool,
+        ):
+            yield from _Reading(self, table, spool, selector, progress).run(stream)
+
+
+class _Reading:
+    """One pass over an archive."""
+
+    def __init__(self, source: ArchiveSource, table: ClipTable, spool: Spool, selector: Selector, progress: Progress):
+        self.source, self.table, self.spool, self.selector, self.progress = source, table, spool, selector, progress
+        self.streaming = False  # whether the rows are known, so that clips can be judged as they pass
+        self.threshold: int | None = None
+        self.without_duration: list[str] = []
+        source.orphans, source.late_durations = [], {}
+
+    def run(self, stream: BinaryIO) -> Iterator[Clip]:
+        for member in members(stream, self.source.spec):
+            self.progress(stream.tell(), stream.size)
+            if member.name in TABLES:
+                self.table.add(member.name, text_lines(member.file))
+            elif member.folder == "clips" and member.size <= MAX_CLIP_BYTES:
+                yield from self._clip(member)
+                if self.selector.full and self.streaming:
+                    return
+        self.progress(stream.tell(), stream.size)
+        yield from self._rest()
+
+    def _clip(self, member: Member) -> Iterator[Clip]:
+        name = bare_name(member.name)
+        if not self.table.mark(name):
+            return
+        if self.table.ready and not self.streaming:
+            self._start_streaming()
+            yield from self._from_spool()
+        if not self.streaming:
+            if self.spool.wants(name):
+                self.spool.add(name, member.file.read())
+        elif self.threshold is None or name_hash(name) <= self.threshold:
+            row = self.table.get(name)
+            if row and self.selector.accept(row[1]):
+                if row[3] is None:
+                    self.without_duration.append(name)
+                yield self._row(row, member.file.read())
+
+    def _start_streaming(self) -> None:
+        self.streaming = True
+        self.threshold = reading_threshold(self.table.queue(), self.selector.want, self.selector.max_per_speaker)
+
+    def _from_spool(self) -> Iterator[Clip]:
+        for row in self.table.found():
+            if self.selector.full or name_hash(row[0]) > self.spool.threshold:
+                return
+            audio = self.spool.get(row[0])
+            if audio is not None and self.selector.accept(row[1]):
+                yield self._row(row, audio)
+
+    def _rest(self) -> Iterator[Clip]:
+        """What is known only at the archive's end."""
+        self.table.settle()
+        if not self.streaming:
+            yield from self._from_spool()
+        for row in self.table.missing():
+            yield self._row(row, None)
+        self.source.orphans = self.table.orphans()
+        late = ((name, self.table.duration(name)) for name in self.without_duration)
+        self.source.late_durations = {name: seconds for name, seconds in late if seconds is not None}
+
+    def _row(self, row: tuple, audio: bytes | None) -> Clip:
+        path, speaker, sentence, seconds = row
+        return Clip(path, audio, self.source.language, speaker, sentence, COMMON_VOICE, seconds)

@@ -1,0 +1,182 @@
+"""Metrics that others can compare with: every rate with its interval, every slice with its count."""
+
+import csv
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+from torch import nn
+from tqdm import tqdm
+
+from lid import audio
+from lid.audio import SAMPLE_RATE
+from lid.data import augment
+from lid.evaluation import metrics
+from lid.features import FRAME_SAMPLES, log_mel
+from lid.identify import LanguageIdentifier, Prediction
+from lid.languages import CODES
+from lid.model import precision, whisper
+
+LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
+# Conditions every language is put through alike; each takes a waveform and a generator.
+CHANNELS = {
+    "as recorded": lambda w, rng: w,
+    "Opus, 8 kbit/s": lambda w, rng: augment.through_codec(w, "ogg", "libopus", 16_000, 8_000),
+    "MP3, 32 kbit/s": lambda w, rng: augment.through_codec(w, "mp3", "libmp3lame", 16_000, 32_000),
+    "AMR, 8 kHz": lambda w, rng: augment.through_codec(w, "amr", "libopencore_amrnb", 8_000, 7_950),
+    "µ-law, 8 kHz": lambda w, rng: augment.through_codec(w, "wav", "pcm_mulaw", 8_000, 64_000),
+    "noise at 10 dB": lambda w, rng: augment.add_noise(w, augment.draw_noise(len(w), rng), 10.0),
+    "made-up room": augment.add_room,
+    "gain +20 dB, clipped": lambda w, rng: np.clip(w * 10, -1, 1),
+    "gain -20 dB": lambda w, rng: w * np.float32(0.1),
+}
+
+
+def clip_means(
+    compute: Callable[[nn.Module, torch.Tensor], torch.Tensor],
+    model: nn.Module,
+    waveforms: Sequence[np.ndarray],
+    batch: int = 16,
+) -> np.ndarray:
+    """Means over each clip's own frames, float32 (clips, width), of what `compute(model, mel)` makes of them: (batch,
+    frames, width). Clips longer than the window are cut.
+
+    Clips of like length share a batch; what pads the shorter ones is not averaged over.
+    """
+    longest = int(whisper.window_seconds(model) * SAMPLE_RATE)
+    lengths = [min(len(w), longest) // FRAME_SAMPLES for w in waveforms]
+    order = np.argsort(lengths, kind="stable")
+    device = next(model.parameters()).device
+    out: list[np.ndarray | None] = [None] * len(waveforms)
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
+        for row, i in zip(padded, rows, strict=True):
+            row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
+        with torch.inference_mode(), precision.autocast(device):
+            frames = compute(model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
+        for values, i in zip(frames.float().cpu().numpy(), rows, strict=True):
+            out[i] = values[: lengths[i]].mean(axis=0)
+    return np.stack(out)
+
+
+def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Logits of the three languages, float32 (clips, 3), each the mean over the clip's own frames."""
+    return clip_means(whisper.frame_logits, model, waveforms)[:, : len(CODES)]
+
+
+def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, most: int = 100) -> dict[str, tuple]:
+    """Three forms of a validation set, {name: (waveforms, labels)}: as it is, through random channels, 2 s of those.
+
+    At most `most` clips of each language, drawn from the seed: validation should not cost more than training.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    chosen = np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
+    clean = [waveforms[i] for i in chosen]
+    changed = [augment.augment(w, np.random.default_rng([seed, i])) for i, w in zip(chosen, clean, strict=True)]
+    short = [middle(w, 2.0) for w in changed]
+    return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
+
+
+def score(model: nn.Module, held_out: dict[str, tuple]) -> dict[str, float]:
+    """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, which is what training selects by."""
+    accuracy, loss = {}, []
+    for name, (waveforms, labels) in held_out.items():
+        logits = clip_logits(model, waveforms)
+        accuracy[name] = round(float((logits.argmax(axis=1) == labels).mean()), 5)
+        loss.append(metrics.nll(logits, labels))
+    means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
+    return {name: round(value, 5) for name, value in means.items()} | accuracy
+
+
+def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction]:
+    """What is served, for each clip (an object with `audio`, a file's bytes)."""
+    return [identifier.identify(audio.decode(clip.audio)) for clip in tqdm(clips, "evaluating", mininterval=2)]
+
+
+def by_channel(model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
+    """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
+    labels = np.asarray(labels)
+    results = {}
+    for name, channel in CHANNELS.items():
+        changed = [channel(w, np.random.default_rng([seed, i])) for i, w in enumerate(waveforms)]
+        named = clip_logits(model, changed).argmax(axis=1)
+        results[name] = metrics.rates(named, labels)
+    return results
+
+
+def calibrations(predictions: Sequence[Prediction], labels: Sequence[int], temperature: float) -> dict:
+    """Calibration of the clips in which speech was found, as served and before the temperature was folded in."""
+    heard = [i for i, p in enumerate(predictions) if p.language]
+    logits, truth = np.stack([predictions[i].logits for i in heard]), [labels[i] for i in heard]
+    return {"before": metrics.calibration(logits * temperature, truth), "after": metrics.calibration(logits, truth)}
+
+
+def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Prediction]) -> None:
+    """A table of what was answered for each clip, to look for mistakes in. Holds no speaker and no text."""
+    with file.open("w", encoding="utf-8", newline="") as output:
+        table = csv.writer(output, delimiter="\t", lineterminator="\n")
+        table.writerow(["path", "spoken", "named", *CODES, "known_score", "speech_seconds"])
+        for clip, p in zip(clips, predictions, strict=True):
+            row = [clip.path, clip.language, p.language or "", *p.probabilities.values()]
+            table.writerow([*row, p.known_score, round(p.speech_seconds, 3)])
+
+
+def by_length(
+    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seconds: Sequence[float] = LENGTHS
+) -> dict[str, dict]:
+    """Accuracy and recalls on the first so many seconds of each clip that has them."""
+    labels = np.asarray(labels)
+    results = {}
+    for length in seconds:
+        samples = int(length * SAMPLE_RATE)
+        long_enough = [i for i, w in enumerate(waveforms) if len(w) >= samples]
+        if long_enough:
+            logits = clip_logits(model, [waveforms[i][:samples] for i in long_enough])
+            results[f"{length:g}"] = metrics.rates(logits.argmax(axis=1), labels[long_enough])
+    return results
+
+
+def report(predictions: Sequence[Prediction], clips: Sequence) -> dict:
+    """What is served, measured: `clips` (objects with `language` and `speaker`) and the Prediction of each.
+
+    A clip in which no speech was found counts as wrong.
+    """
+    truth = np.array([CODES.index(clip.language) for clip in clips])
+    named = np.array([CODES.index(p.language) if p.language else -1 for p in predictions])
+    probabilities = np.array([[p.probabilities[code] for code in CODES] for p in predictions])
+    seconds = np.array([p.speech_seconds for p in predictions])
+    return {
+        **metrics.rate(named == truth),
+        "speakers": len({clip.speaker for clip in clips}),
+        "accuracy_95_by_speaker": metrics.bootstrap_by_speaker(named == truth, [clip.speaker for clip in clips]),
+        "no_speech": int((named < 0).sum()),
+        "macro_f1": round(f1_score(truth, named, labels=range(len(CODES)), average="macro", zero_division=0.0), 5),
+        "ece": round(metrics.ece(probabilities, truth), 5),
+        "nll": round(metrics.nll(np.log(np.maximum(probabilities, 1e-9)), truth), 5),
+        "brier": round(metrics.brier(probabilities, truth), 5),
+        "recall": {
+            code: metrics.rate(named[truth == i] == i)
+            | {"speakers": len({clip.speaker for clip in clips if clip.language == code})}
+            for i, code in enumerate(CODES)
+        },
+        "confusion": {
+            code: {other: int(((truth == i) & (named == j)).sum()) for j, other in enumerate(CODES)}
+            for i, code in enumerate(CODES)
+        },
+        "by_speech_seconds": {
+            f"{low:g}-{high:g}": metrics.rate((named == truth)[(seconds >= low) & (seconds < high)])
+            for low, high in itertools.pairwise((0, 2, 3, 5, 10, 60))
+        },
+    }
+
+
+def middle(waveform: np.ndarray, seconds: float) -> np.ndarray:
+    """The middle `seconds` of a waveform (samples,) at 16 kHz; a shorter one stays whole."""
+    samples = int(seconds * SAMPLE_RATE)
+    start = max(0, (len(waveform) - samples) // 2)
+    return waveform[start : start + samples]

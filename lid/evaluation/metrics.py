@@ -1,0 +1,107 @@
+"""Numbers from logits, probabilities and scores: pure functions, no model and no audio."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from lid.languages import CODES
+from lid.model.calibration import softmax
+
+BINS = 15  # of confidence, equally wide (Guo et al. 2017)
+
+
+def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927); 95 % by default."""
+    if not total:
+        return 0.0, 1.0
+    p, spread = right / total, z * z / total
+    centre = (p + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * np.sqrt(p * (1 - p) / total + spread / (4 * total))
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def rate(right: np.ndarray) -> dict:
+    """How many of these are true: clips, accuracy (None of none), and its Wilson interval."""
+    low, high = wilson(int(right.sum()), len(right))
+    return {
+        "clips": len(right),
+        "accuracy": round(float(right.mean()), 5) if len(right) else None,
+        "accuracy_95": [round(low, 5), round(high, 5)],
+    }
+
+
+def rates(named: np.ndarray, labels: np.ndarray) -> dict:
+    """Accuracy with its interval, and `recall` of each language, of class indices (clips,)."""
+    named, labels = np.asarray(named), np.asarray(labels)
+    of = {code: (named == i)[labels == i] for i, code in enumerate(CODES)}
+    recall = {code: round(float(right.mean()), 5) if len(right) else None for code, right in of.items()}
+    return {**rate(named == labels), "recall": recall}
+
+
+def bootstrap_by_speaker(right: np.ndarray, speakers: Sequence[str], seed: int = 0, draws: int = 2000) -> list[float]:
+    """95 % interval of accuracy when whole speakers are drawn with replacement: clips of one voice stand or fall
+    together, which an interval over clips does not know."""
+    names, which = np.unique(np.asarray(speakers), return_inverse=True)
+    hits = np.bincount(which, weights=right, minlength=len(names))
+    clips = np.bincount(which, minlength=len(names))
+    drawn = np.random.default_rng(seed).integers(len(names), size=(draws, len(names)))
+    low, high = np.quantile(hits[drawn].sum(axis=1) / clips[drawn].sum(axis=1), (0.025, 0.975))
+    return [round(float(low), 5), round(float(high), 5)]
+
+
+def nll(logits: np.ndarray, labels: Sequence[int]) -> float:
+    """Mean negative log-likelihood in nats."""
+    rows = np.arange(len(labels))
+    return float(-np.log(softmax(np.asarray(logits, np.float64))[rows, labels].clip(1e-12)).mean())
+
+
+def brier(probabilities: np.ndarray, labels: Sequence[int]) -> float:
+    """Mean squared distance of probabilities (clips, classes) from the truth, 0 to 2 (Brier 1950)."""
+    truth = np.eye(probabilities.shape[1])[np.asarray(labels)]
+    return float(np.square(probabilities - truth).sum(axis=1).mean())
+
+
+def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> list[dict]:
+    """For each bin of confidence that has clips: how sure the named class was on average, and how often right."""
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [
+        {
+            "clips": int((which == b).sum()),
+            "confidence": round(float(confidence[which == b].mean()), 5),
+            "accuracy": round(float(right[which == b].mean()), 5),
+        }
+        for b in np.unique(which)
+    ]
+
+
+def ece(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> float:
+    """Expected calibration error of the named class over equal-width bins of confidence (Guo et al. 2017)."""
+    gaps = (abs(one["confidence"] - one["accuracy"]) * one["clips"] for one in reliability(probabilities, labels, bins))
+    return float(sum(gaps) / len(labels))
+
+
+def calibration(logits: np.ndarray, labels: Sequence[int]) -> dict:
+    """ECE, NLL (nats), Brier score and reliability of logits (clips, classes)."""
+    probabilities = softmax(np.asarray(logits, np.float64))
+    return {
+        "ece": round(ece(probabilities, labels), 5),
+        "nll": round(nll(logits, labels), 5),
+        "brier": round(brier(probabilities, labels), 5),
+        "reliability": reliability(probabilities, labels),
+    }
+
+
+def detection(known: Sequence[float], foreign: Sequence[float]) -> dict[str, float]:
+    """How well scores, higher for what is known, keep `known` apart from `foreign`: the area under the ROC curve, and
+    the share of foreign clips let through by the threshold that keeps 95 % of the known ones."""
+    truth = np.r_[np.ones(len(known)), np.zeros(len(foreign))]
+    scores = np.r_[np.asarray(known, np.float64), np.asarray(foreign, np.float64)]
+    false, true, _ = roc_curve(truth, scores)
+    return {
+        "clips": len(foreign),
+        "auroc": round(float(roc_auc_score(truth, scores)), 5),
+        "fpr95": round(float(false[np.argmax(true >= 0.95)]), 5),
+    }

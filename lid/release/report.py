@@ -1,0 +1,274 @@
+"""A finished run -> model card and REPORT.md. Every number is read from the files the run wrote.
+
+python -m lid.release.report runs/base     # puts its checkpoint into assets/model and writes REPORT.md
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lid.errors import InputError
+from lid.languages import CODES, NAMES
+from lid.model.open_set import KEPT
+from lid.release import card, figures, medium
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = Path(__file__).parent / "templates"
+PARTS = ("train", "validation", "test")
+
+
+def load(run: Path) -> tuple[dict, dict]:
+    """`metrics.json` and `split_audit.json` of a run's folder. Raises InputError where it is not finished."""
+    try:
+        return tuple(json.loads((run / name).read_text()) for name in ("metrics.json", "split_audit.json"))
+    except OSError as error:
+        raise InputError(f"{run} holds no finished run: {error.filename} is missing.", "run") from error
+
+
+def fill(template: str, metrics: dict, audit: dict, statement: str, failures: str = "") -> str:
+    """A template of lid/templates ("card", "report") with this run's settings, numbers and tables, and what was found
+    about its failures, in prose."""
+    test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
+    settings = metrics["settings"]
+    start, layers = settings.get("start_from"), settings.get("layers")
+    values = {
+        **settings,
+        **{name: value for name, value in test.items() if not isinstance(value, dict | list)},
+        "accuracy": _share(test),
+        "by_speaker": "{:.1%} to {:.1%}".format(*test["accuracy_95_by_speaker"]),
+        "temperature": metrics["calibration"]["temperature"],
+        "metadata": card.metadata(metrics),
+        "statement": statement,
+        "dropped_table": _dropped_table(audit),
+        "split_table": _split_table(audit),
+        "proof": _proof(audit),
+        "shortcut_table": _shortcut_table(metrics["shortcuts"]),
+        "history_table": _history_table(metrics["history"]),
+        "background_count": len(background),
+        "background_names": ", ".join(background) or "none",
+        "recall_table": _recall_table(test),
+        "confusion_table": _confusion_table(test),
+        "length_table": _length_table(test),
+        "crop_table": _channel_table(metrics["lengths"], "first seconds"),
+        "channel_table": _channel_table(metrics["channels"], "channel"),
+        "baseline_table": _channel_table(metrics["baselines"] | {"**this model**": test}, "method"),
+        "calibration_table": _calibration_table(metrics["calibration"]),
+        "kept": KEPT,
+        "known_refused": _share(openness["known_refused"]) if "known_refused" in openness else "not measured",
+        "foreign_table": _foreign_table(openness.get("foreign", {})),
+        "score_table": _score_table(openness.get("scores", {})),
+        "no_speech_table": _no_speech_table(openness["no_speech"]),
+        "failures": failures,
+        "medium": _medium(),
+        **_ablation(),
+        "condition_table": _condition_table(),
+        **_base_shares(),
+        "base_share": f"{settings.get('base_share', 0.0):.0%}",
+        "runs": _runs(settings.get("runs", 1)),
+        "kept_layers": f", its first {layers} layers" if layers else "",
+        "start": "From the weights of an earlier run on the same split: " if start else "",
+    }
+    return (TEMPLATES / f"{template}.md").read_text().format(**values)
+
+
+def install(run: Path, statement: Path, root: Path = ROOT) -> None:
+    """Make a finished run the repository's own: assets/model with its card, and REPORT.md."""
+    metrics, audit = load(run)
+    text = statement.read_text().strip()
+    model = root / "assets" / "model"
+    model.mkdir(parents=True, exist_ok=True)
+    for file in sorted((run / "merged").iterdir()):
+        shutil.copyfile(file, model / file.name)
+    for name in ("metrics.json", "split.tsv"):
+        shutil.copyfile(run / name, model / name)
+    (root / "assets" / "figures").mkdir(parents=True, exist_ok=True)
+    figures.reliability(metrics["calibration"], root / "assets" / "figures" / "reliability.svg")
+    (model / "README.md").write_text(fill("card", metrics, audit, text))
+    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, _text("FAILURES.md")))
+
+
+def _share(rate: dict) -> str:
+    if rate["accuracy"] is None:
+        return "—"
+    low, high = rate["accuracy_95"]
+    return f"{rate['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _table(head: list[str], rows: list[list]) -> str:
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join(lines)
+
+
+def _recall_table(test: dict) -> str:
+    rows = [[NAMES[code], (of := test["recall"][code])["clips"], of.get("speakers", "—"), _share(of)] for code in CODES]
+    return _table(["language", "clips", "speakers", "recall (95 % interval)"], rows)
+
+
+def _confusion_table(test: dict) -> str:
+    rows = [[NAMES[code], *(test["confusion"][code][other] for other in CODES)] for code in CODES]
+    return _table(["spoken \\ named", *(NAMES[code] for code in CODES)], rows)
+
+
+def _length_table(test: dict) -> str:
+    rows = [[f"{span} s", rate["clips"], _share(rate)] for span, rate in test["by_speech_seconds"].items()]
+    return _table(["speech in the clip", "clips", "accuracy (95 % interval)"], rows)
+
+
+def _channel_table(results: dict, what: str) -> str:
+    rows = [
+        [name, rate["clips"], _share(rate), *(_percent(_recall(rate, code)) for code in CODES)]
+        for name, rate in results.items()
+    ]
+    return _table([what, "clips", "accuracy (95 % interval)", *(f"{NAMES[code]} recall" for code in CODES)], rows)
+
+
+def _recall(rate: dict, code: str) -> float | None:
+    recall = rate["recall"][code]
+    return recall["accuracy"] if isinstance(recall, dict) else recall
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{share:.1%}"
+
+
+def _calibration_table(calibration: dict) -> str:
+    names = {"ece": "expected calibration error", "nll": "negative log-likelihood, nats", "brier": "Brier score"}
+    rows = [[name, calibration["before"][key], calibration["after"][key]] for key, name in names.items()]
+    return _table(["on test", "before", "after"], rows)
+
+
+def _foreign_table(foreign: dict) -> str:
+    rows = [
+        [code, one["clips"], f"{one['auroc']:.3f}", f"{one['fpr95']:.1%}", f"{one['refused']:.1%}"]
+        for code, one in foreign.items()
+    ]
+    return _table(["language", "clips", "AUROC", "FPR at 95 % TPR", "refused"], rows) if rows else "Not measured."
+
+
+def _score_table(scores: dict) -> str:
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1]["auroc"])
+    rows = [[name, f"{one['auroc']:.3f}", f"{one['fpr95']:.1%}"] for name, one in ranked]
+    return _table(["score", "AUROC", "FPR at 95 % TPR"], rows) if rows else "Not measured."
+
+
+def _no_speech_table(kinds: dict) -> str:
+    rows = [[kind, rate["clips"], _share(rate)] for kind, rate in kinds.items()]
+    return _table(["sound", "clips", "no language named (95 % interval)"], rows)
+
+
+def _text(name: str) -> str:
+    """Prose of docs/ that goes with the embedded model, where there is any."""
+    file = ROOT / "docs" / name
+    return file.read_text().strip() if file.exists() else ""
+
+
+def _medium() -> str:
+    """What the recipe needs at whisper-medium's size, from benchmarks/medium_shape.py."""
+    file = ROOT / "docs" / "medium_shape.json"
+    if not file.exists():
+        return "Not measured: `python benchmarks/medium_shape.py` does that."
+    return (TEMPLATES / "medium.md").read_text().strip().format(**medium.expectations(json.loads(file.read_text())))
+
+
+def _ablation() -> dict[str, str]:
+    """Checkpoints on the same copies of the same clips, from benchmarks/ablation.py."""
+    file = ROOT / "docs" / "ablation.json"
+    if not file.exists():
+        unmeasured = "Not measured: `python benchmarks/ablation.py` does that."
+        return {"ablation_part": "held-out", "ablation_table": unmeasured}
+    measured = json.loads(file.read_text())
+    copies = list(next(iter(measured["checkpoints"].values())))
+    rows = [[name, *(_share(rates[copy]) for copy in copies)] for name, rates in measured["checkpoints"].items()]
+    return {"ablation_part": measured["part"], "ablation_table": _table(["checkpoint", *copies], rows)}
+
+
+def _condition_table() -> str:
+    """A probe on recording conditions that it was not trained on, from benchmarks/conditions.py."""
+    file = ROOT / "docs" / "conditions.json"
+    if not file.exists():
+        return "Not measured: `python benchmarks/conditions.py` does that."
+    measured = json.loads(file.read_text())
+    return _channel_table({name: rate for name, rate in measured.items() if "accuracy" in rate}, "left out in turn")
+
+
+def _runs(count: int) -> str:
+    if count == 1:
+        return ""
+    return f", and the mean of {count} runs from one start for the rest (Wortsman et al. 2022, arXiv:2203.05482)"
+
+
+def _base_shares() -> dict[str, str]:
+    """Encoders averaged with the base's on conditions they were not trained on, from benchmarks/base_share.py."""
+    file = ROOT / "docs" / "base_share.json"
+    if not file.exists():
+        unmeasured = "Not measured: `python benchmarks/base_share.py` does that."
+        return {"share_rounds": "no run", "share_table": unmeasured}
+    found = list(json.loads(file.read_text()).values())
+    shares = [share for share in found[0]["shares"] if all(share in one["shares"] for one in found)]
+    rows = []
+    for share in shares:
+        row = []
+        for copy in found[0]["shares"][share]:
+            right, clips = np.sum([list(one["shares"][share][copy].values()) for one in found], axis=(0, 1))
+            row.append(f"{right / clips:.1%}")
+        russian = np.sum([one["shares"][share]["clean"]["ru"] for one in found], axis=0)
+        rows.append([share, *row, f"{russian[0] / russian[1]:.1%}", int(clips)])
+    head = ["share of the base", *found[0]["shares"][shares[0]], "clean, Russian recall", "clips"]
+    rounds = " and ".join(f"{one['steps']}" for one in found)
+    return {"share_rounds": rounds, "share_table": _table(head, rows)}
+
+
+def _shortcut_table(shortcuts: dict) -> str:
+    names = {"as_recorded": "clips as recorded", "as_trained": "what the trainer sees"}
+    rows = [[names[key], rate["clips"], _share(rate), f"{rate['chance']:.1%}"] for key, rate in shortcuts.items()]
+    return _table(["", "clips", "accuracy (95 % interval)", "chance"], rows)
+
+
+def _history_table(history: list[dict]) -> str:
+    names = list(history[0])
+    return _table(names, [[entry[name] for name in names] for entry in history])
+
+
+def _split_table(audit: dict) -> str:
+    rows = []
+    for part in PARTS:
+        counts = audit["counts"][part]
+        rows += [
+            [part, NAMES[code], counts[code]["clips"], counts[code]["speakers"]] for code in CODES if code in counts
+        ]
+    return _table(["part", "language", "clips", "speakers"], rows)
+
+
+def _dropped_table(audit: dict) -> str:
+    dropped = audit["dropped_for_quality"]
+    reasons = sorted({reason for counts in dropped.values() for reason in counts})
+    rows = [[reason.replace("_", " "), *(dropped.get(code, {}).get(reason, 0) for code in CODES)] for reason in reasons]
+    return _table(["dropped because", *(NAMES[code] for code in CODES)], rows)
+
+
+def _proof(audit: dict) -> str:
+    shown = {name: value for name, value in audit.items() if name not in ("counts", "dropped_for_quality")}
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lid.release.report", description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="the --output folder of a finished train_lora.py")
+    parser.add_argument(
+        "--statement", type=Path, default=ROOT / "docs" / "DATA.md", help="what it was trained on, in prose"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        install(options.run, options.statement)
+    except InputError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

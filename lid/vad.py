@@ -1,0 +1,183 @@
+"""Where speech is: voice activity detection by Silero VAD, with the weights that its wheel carries.
+
+The package runs its network through ONNX Runtime, a block of frames at a time. Here it is in PyTorch: everything but
+the LSTM takes all frames at once, and the transform is an FFT instead of a product with its matrix. That takes half the
+time, gives the same probabilities, and needs no second runtime. It runs on one thread: an LSTM has steps so short that
+a second one saves nothing, and where another program has that core, each step waits for it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from lid.audio import SAMPLE_RATE
+
+THRESHOLD = 0.5  # Silero's own default: probability above which a 32 ms frame is speech
+MIN_SPEECH = 0.1  # seconds; shorter bursts are clicks
+MIN_SILENCE = 0.3  # seconds; shorter pauses stay inside the speech they interrupt
+FAINT = 0.1  # threshold for what might be speech
+SHORT = 30.0  # seconds
+SILENT = 1e-4  # peak, -80 dBFS: silence, or what dither leaves of it
+PADDING = 0.1  # seconds kept on either side, so that soft consonants survive
+FRAME = 512  # samples at 16 kHz, 32 ms: one probability each
+CONTEXT = 64  # samples of the frame before that a frame is heard with
+WINDOW, HOP, REFLECTED = 256, 128, 64  # samples: the transform's window, its step, what is mirrored at the frame's end
+BLOCK = 1024  # frames at once, half a minute: keeps an hour's memory flat
+
+
+@cache
+def _spans() -> Callable:
+    """The package's way from probabilities to stretches of speech."""
+    threads = torch.get_num_threads()
+    import silero_vad  # sets torch to one thread for the whole process
+
+    torch.set_num_threads(threads)
+    return silero_vad.get_speech_timestamps_from_probs
+
+
+def find(waveform: np.ndarray, threshold: float = THRESHOLD) -> list[tuple[float, float]]:
+    """Mono float32 at 16 kHz -> stretches of speech as (start, end) in seconds, in order, not overlapping."""
+    # Silero was trained on speech at ordinary levels and misses what is 30 dB below it.
+    peak = _peak(waveform)
+    if peak < SILENT:
+        return []
+    spans = _spans()(
+        probabilities(waveform, 0.5 / peak).tolist(),
+        threshold=threshold,
+        min_speech_duration_ms=int(MIN_SPEECH * 1000),
+        min_silence_duration_ms=int(MIN_SILENCE * 1000),
+        speech_pad_ms=int(PADDING * 1000),
+        audio_length_samples=len(waveform),
+    )
+    return [(span["start"] / SAMPLE_RATE, span["end"] / SAMPLE_RATE) for span in spans]
+
+
+def find_faint(waveform: np.ndarray) -> list[tuple[float, float]]:
+    """Like `find`, for clips in which that finds nothing: speech far from the microphone or under noise scores low with
+    Silero. What reaches FAINT, else all of a clip no longer than SHORT, unless it is silent."""
+    if _peak(waveform) < SILENT:
+        return []
+    seconds = len(waveform) / SAMPLE_RATE
+    return find(waveform, FAINT) or ([(0.0, seconds)] if seconds <= SHORT else [])
+
+
+def _peak(waveform: np.ndarray) -> float:
+    """The largest absolute value, without an array of them: an hour's would take 230 MB."""
+    return float(max(waveform.max(initial=0.0), -waveform.min(initial=0.0)))
+
+
+@torch.inference_mode()
+def probabilities(waveform: np.ndarray, gain: float = 1.0) -> np.ndarray:
+    """Mono float32 (samples,) at 16 kHz, taken times `gain` -> the probability of speech in each 32 ms frame, float32
+    (ceil(samples / 512),)."""
+    network = _network()
+    state, context, found = None, torch.zeros(CONTEXT), [np.zeros(0, np.float32)]
+    with _one_thread():
+        for start in range(0, len(waveform), BLOCK * FRAME):
+            block = torch.tensor(waveform[start : start + BLOCK * FRAME], dtype=torch.float32) * gain
+            block = nn.functional.pad(block, (0, -len(block) % FRAME))
+            scores, state = network(torch.cat([context, block]).unfold(0, CONTEXT + FRAME, FRAME), state)
+            found.append(scores.numpy())
+            context = block[-CONTEXT:]
+    return np.concatenate(found)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Network(nn.Module):
+    """Short-time spectrum, four convolutions within each frame, an LSTM over the frames, and a sigmoid."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv1d(WINDOW // 2 + 1, 128, 3, padding=1)
+        self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
+        self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
+        self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
+        self.output = nn.Linear(128, 1)
+        self.lstm = nn.LSTM(128, 128)
+        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+
+    def forward(self, frames: torch.Tensor, state: tuple | None) -> tuple[torch.Tensor, tuple]:
+        """Frames with their context (frames, 576) and the LSTM's state -> probabilities (frames,) and the new state."""
+        padded = nn.functional.pad(frames, (0, REFLECTED), mode="reflect")
+        spectrum = torch.fft.rfft(padded.unfold(1, WINDOW, HOP) * self.window).abs().transpose(1, 2)
+        hidden = self.conv2(self.conv1(spectrum).relu()).relu()
+        hidden = self.conv4(self.conv3(hidden).relu()).relu()
+        hidden, state = self.lstm(hidden.squeeze(2), state)
+        return self.output(hidden.relu()).sigmoid().squeeze(1), state
+
+
+@cache
+def _network() -> Network:
+    # find_spec, because importing the package sets torch to one thread for the whole process.
+    folder = Path(find_spec("silero_vad").submodule_search_locations[0]) / "data"
+    _, *convolutions, weight_ih, weight_hh, biases = _tensors(folder / "silero_vad_16k_sequence.onnx")
+    network = Network()  # the first tensor, left out, is the Fourier matrix times a Hann window
+    names = [f"{part}.{kind}" for part in ("conv1", "conv2", "conv3", "conv4", "output") for kind in ("weight", "bias")]
+    weights = dict(zip(names, convolutions, strict=True))
+    weights["output.weight"] = weights["output.weight"].squeeze(2)
+    weights |= {"lstm.weight_ih_l0": _gates(weight_ih[0]), "lstm.weight_hh_l0": _gates(weight_hh[0])}
+    weights |= {
+        f"lstm.bias_{kind}_l0": _gates(bias) for kind, bias in zip(("ih", "hh"), biases[0].chunk(2), strict=True)
+    }
+    network.load_state_dict(weights)
+    return network.requires_grad_(False).eval()
+
+
+def _gates(weights: torch.Tensor) -> torch.Tensor:
+    """An LSTM's gates in ONNX's order (input, output, forget, cell) -> in PyTorch's (input, forget, cell, output)."""
+    into, out, forget, cell = weights.chunk(4)
+    return torch.cat([into, forget, cell, out])
+
+
+def _tensors(onnx: Path) -> list[torch.Tensor]:
+    """The float32 weights in an ONNX file, in its order (onnx.proto: a model's graph is field 7, a graph's initializers
+    field 5, a tensor's dimensions field 1 and raw bytes field 9)."""
+    graph = next(value for number, value in _fields(memoryview(onnx.read_bytes())) if number == 7)
+    tensors = []
+    for number, value in _fields(graph):
+        if number == 5:
+            parts = list(_fields(value))
+            shape = [part for kind, part in parts if kind == 1]
+            raw = next(part for kind, part in parts if kind == 9)
+            tensors.append(torch.frombuffer(bytearray(raw), dtype=torch.float32).view(shape))
+    return tensors
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """A protobuf message's fields: their number, and an integer or bytes."""
+    at = 0
+
+    def integer() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(message):
+        key = integer()
+        if key & 7 == 0:
+            yield key >> 3, integer()
+            continue
+        size = integer() if key & 7 == 2 else {1: 8, 5: 4}[key & 7]
+        yield key >> 3, message[at : at + size]
+        at += size

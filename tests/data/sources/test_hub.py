@@ -1,0 +1,245 @@
+"""Shards on a Hub that runs on 127.0.0.1, named by HF_ENDPOINT: every layout, a fair share of each, and refusals.
+
+The endpoint is read when the libraries are imported, so the specs are opened in one process of its own.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lid.data.clip import Clip
+from lid.data.sources.base import Journal
+from lid.data.sources.hub import HubSource
+from lid.data.sources.selection import Selector
+from tests.data.sources.loopback import Hub, Server, corpus, tar
+
+CARD = b"---\nconfigs:\n- config_name: ru\n  data_files:\n  - split: train\n    path: ru/train-*\n---\n"
+SPECS = {
+    "mirror": ("ru=hub:fixie-ai/common_voice_17_0:ru", None),
+    "few": ("ru=hub:fixie-ai/common_voice_17_0:ru", 6),
+    "fleurs": ("uz=hub:google/fleurs:uz_uz:test", None),
+    "fleurs branch": ("uz=hub:google/fleurs@refs/convert/parquet:uz_uz:test", None),
+    "webdataset": ("en=hub:someone/web", None),
+    "tars": ("uz=hub:fsicoli/common_voice_22_0:uz", None),
+    "few of tars": ("uz=hub:fsicoli/common_voice_22_0:uz", 8),
+    "no repository": ("uz=hub:no/thing:uz", None),
+    "no configuration": ("ru=hub:fixie-ai/common_voice_17_0:xx", None),
+    "no split": ("ru=hub:fixie-ai/common_voice_17_0:ru:tset", None),
+    "no export": ("uz=hub:google/fleurs:zz_zz", None),
+    "other language": ("ru=hub:fsicoli/common_voice_22_0:uz", None),
+    "no audio": ("uz=hub:someone/words", None),
+}
+OPEN = """
+import hashlib, json, sys
+from lid.data.sources.retry import RetryPolicy
+from lid.data.sources.selection import Selector
+from lid.data.sources.spec import parse_sources
+from lid.errors import InputError
+for name, (spec, want) in json.load(sys.stdin).items():
+    try:
+        (source,) = parse_sources([spec], ["uz", "ru", "en"], RetryPolicy(first_wait=0.001))
+        found = [
+            [clip.path, hashlib.sha1(clip.audio).hexdigest(), clip.speaker, clip.sentence, clip.source, clip.duration]
+            for clip in source.clips(Selector(want))
+        ]
+    except InputError as error:
+        found = [error.reason, str(error)]
+    print("FOUND", json.dumps([name, found]))
+"""
+NOISE = np.random.default_rng(3)
+RU = [(f"voice {number // 10}", f"c{number}.mp3", NOISE.bytes(2000), f"Gap {number}") for number in range(40)]
+
+
+def parquet(columns: dict, features: dict) -> bytes:
+    """A Parquet file as `datasets` writes it, its features in the schema."""
+    table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    packed = io.BytesIO()
+    pq.write_table(table, packed, row_group_size=4)
+    return packed.getvalue()
+
+
+def text(kind: str = "string") -> dict:
+    return {"dtype": kind, "_type": "Value"}
+
+
+def common_voice(rows: list[tuple]) -> bytes:
+    speakers, paths, clips, sentences = map(list, zip(*rows, strict=True))
+    audio = [{"bytes": data, "path": path} for data, path in zip(clips, paths, strict=True)]
+    columns = {"client_id": speakers, "path": paths, "audio": audio, "sentence": sentences}
+    features = {"client_id": text(), "path": text(), "sentence": text()}
+    return parquet(columns, features | {"audio": {"sampling_rate": 48000, "_type": "Audio"}})
+
+
+def fleurs(count: int) -> bytes:
+    audio = [{"bytes": b"wav %d" % number, "path": f"{number}.wav"} for number in range(count)]
+    columns = {
+        "id": list(range(count)),
+        "num_samples": [16_000 * (number + 1) for number in range(count)],
+        "path": [f"/cache/{number}.wav" for number in range(count)],
+        "audio": audio,
+        "transcription": ["salom"] * count,
+        "raw_transcription": ["Salom!"] * count,
+    }
+    features = {name: text("int32" if name in ("id", "num_samples") else "string") for name in columns}
+    columns["id"] = pa.array(columns["id"], pa.int32())
+    columns["num_samples"] = pa.array(columns["num_samples"], pa.int32())
+    return parquet(columns, features | {"audio": {"sampling_rate": 16000, "_type": "Audio"}})
+
+
+def fill(hub: Hub) -> None:
+    shards = {f"ru/train-0000{n}-of-00004.parquet": common_voice(RU[n * 10 : n * 10 + 10]) for n in range(4)}
+    hub.add("fixie-ai/common_voice_17_0", {"README.md": CARD, **shards})
+    hub.add("google/fleurs", {"README.md": b"# FLEURS\n", "fleurs.py": b"# a loading script"})
+    export = {"uz_uz/train/0000.parquet": fleurs(9), "uz_uz/test/0000.parquet": fleurs(3)}
+    hub.add("google/fleurs", export, branch="refs/convert/parquet")
+    facts = [json.dumps({"speaker_id": f"s{n}", "text": f"Text {n}", "duration": 1.5}).encode() for n in range(6)]
+    web = [entry for n in range(6) for entry in ((f"k{n}.mp3", b"mp3 %d" % n), (f"k{n}.json", facts[n]))]
+    hub.add("someone/web", {"README.md": b"# Web\n", "data/train-0.tar": tar(web)})
+    made = corpus("uz", clips=40)
+    clips = list(made.clips.items())
+    tars = {
+        f"audio/uz/train/uz_train_{n}.tar": tar(
+            (f"uz_train_{n}/{name}", data) for name, data in clips[n * 10 : n * 10 + 10]
+        )
+        for n in range(4)
+    }
+    mirror = {
+        "README.md": b"# CV\n",
+        "common_voice_22_0.py": b"#",
+        "transcript/uz/train.tsv": made.files["validated.tsv"],
+    }
+    hub.add("fsicoli/common_voice_22_0", mirror | tars)
+    hub.add(
+        "someone/words", {"README.md": b"# Words\n", "data/train.parquet": parquet({"word": ["a"]}, {"word": text()})}
+    )
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> Iterator[dict[str, list]]:
+    """What each of SPECS gave: rows, or a reason and a sentence."""
+    with Server() as server:
+        fill(Hub(server))
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": server.url,
+            "HF_HOME": str(tmp_path_factory.mktemp("hf")),
+            "HF_HUB_OFFLINE": "0",
+            "HF_DATASETS_OFFLINE": "0",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", OPEN],
+            input=json.dumps(SPECS),
+            env=environment,
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+        )
+        lines = [line[6:] for line in done.stdout.splitlines() if line.startswith("FOUND ")]
+        assert len(lines) == len(SPECS), done.stderr
+        yield dict(map(json.loads, lines))
+
+
+def sha(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha1(data).hexdigest()
+
+
+def test_a_parquet_mirror_gives_its_bytes_undecoded(found):
+    expected = [[path, sha(data), voice, sentence, "common_voice", None] for voice, path, data, sentence in RU]
+    assert found["mirror"] == expected
+
+
+def test_few_clips_come_from_every_shard(found):
+    assert Counter(voice for _, _, voice, *_ in found["few"]) == {
+        "voice 0": 2,
+        "voice 1": 2,
+        "voice 2": 1,
+        "voice 3": 1,
+    }
+    names = [path for path, *_ in found["few of tars"]]
+    assert sorted(Counter(int(name[-10:-4]) // 10 for name in names).values()) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["fleurs", "fleurs branch"])
+def test_fleurs_is_found_on_the_hubs_parquet_branch(found, name):
+    expected = [[f"{n}.wav", sha(b"wav %d" % n), "", "Salom!", "hub:google/fleurs", n + 1.0] for n in range(3)]
+    assert found[name] == expected
+
+
+def test_webdataset_shards_keep_facts_in_json(found):
+    expected = [[f"k{n}.mp3", sha(b"mp3 %d" % n), f"s{n}", f"Text {n}", "hub:someone/web", 1.5] for n in range(6)]
+    assert found["webdataset"] == expected
+
+
+def test_a_mirror_of_plain_tars_is_joined_with_its_table(found):
+    made = corpus("uz", clips=40)
+    rows = {path: (digest, sentence) for path, digest, _, sentence, *_ in found["tars"]}
+    assert rows == {
+        f"common_voice_uz_{n:06d}.mp3": (sha(made.clips[f"common_voice_uz_{n:06d}.mp3"]), f"It's \"sentence {n}")
+        for n in range(39)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "words"),
+    [
+        ("no repository", "missing", "the Hub has no such dataset"),
+        ("no configuration", "data", "Available: ['ru']"),
+        ("no split", "data", "Available splits: ['train']"),
+        ("no export", "data", "has no shards for zz_zz, split train"),
+        ("other language", "language", "was given as ru, but its train.tsv says uz"),
+        ("no audio", "data", "has no audio column, only word"),
+    ],
+)
+def test_refusals_are_sentences(found, name, reason, words):
+    assert found[name][0] == reason
+    assert words in found[name][1]
+
+
+class Shelves(HubSource):
+    """A source whose shards lie in memory: `sizes` clips each, all of one voice."""
+
+    sizes: tuple[int, ...] = ()
+
+    def _shards(self, table):
+        def shard(index: int) -> Iterator[Clip]:
+            for number in range(self.sizes[index]):
+                yield Clip(f"{index}-{number}", b"x", "uz", f"voice {index}")
+
+        return [lambda index=index: shard(index) for index in range(len(self.sizes))]
+
+
+def take(sizes: tuple[int, ...], selector: Selector, journal: Journal | None = None) -> list[str]:
+    source = Shelves("uz", "shelves", "")
+    source.sizes = sizes
+    return [clip.path for clip in source.clips(selector, journal=journal)]
+
+
+def test_what_small_shards_lack_the_others_give():
+    assert Counter(name[0] for name in take((50, 1, 9), Selector(30))) == {"0": 20, "1": 1, "2": 9}
+    assert len(set(take((50, 1, 9), Selector(30)))) == 30
+    assert len(take((5, 5), Selector(100))) == 10
+    assert Counter(name[0] for name in take((50, 50, 50), Selector(30, max_per_speaker=4))) == {"0": 4, "1": 4, "2": 4}
+
+
+def test_going_on_after_a_noted_shard_gives_what_one_run_gives():
+    whole = take((50, 1, 9), Selector(30))
+    notes: list = []
+    take((50, 1, 9), Selector(30), Journal(note=lambda state: notes.append(list(state))))
+    assert notes == [[10], [10, -1], [10, -1, -1]]
+    for note, done in zip(notes, (10, 11, 20), strict=True):
+        selector = Selector(30)
+        for name in whole[:done]:
+            selector.accept(f"voice {name[0]}")
+        assert whole[:done] + take((50, 1, 9), selector, Journal(note)) == whole

@@ -1,0 +1,68 @@
+"""Baselines on clips whose answer is known."""
+
+import numpy as np
+import torch
+from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+
+from lid.evaluation import baselines
+
+RATE = 16_000
+LANGUAGES = sorted({code for family in baselines.FAMILIES.values() for code in family} | {"fr"})
+
+
+def tones(hertz: float, count: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(int(hertz))
+    times = np.arange(RATE) / RATE
+    return [
+        (0.3 * np.sin(2 * np.pi * hertz * times) + rng.normal(0, 0.01, RATE)).astype(np.float32) for _ in range(count)
+    ]
+
+
+def test_a_probe_tells_tones_apart(miniature):
+    clips, labels = tones(300, 6) + tones(900, 6) + tones(2700, 6), [0] * 6 + [1] * 6 + [2] * 6
+    result = baselines.linear_probe(str(miniature), 2.0, (clips, labels), (clips, labels))
+    (rate,) = result.values()
+    assert rate["accuracy"] == 1.0
+    assert rate["recall"] == {"uz": 1.0, "ru": 1.0, "en": 1.0}
+
+
+def test_length_gives_away_what_length_gives_away():
+    seconds, labels = [1.0, 4.0, 9.0] * 30, [0, 1, 2] * 30
+    (rate,) = baselines.length_only((seconds, labels), (seconds, labels)).values()
+    assert rate["accuracy"] == 1.0
+
+
+def test_a_checkpoint_without_a_decoder_has_no_zero_shot(miniature):
+    assert baselines.zero_shot(str(miniature), tones(300, 1), [0]) == {}
+
+
+def test_families_are_summed(tmp_path):
+    """A decoder that always says Turkish is right about Uzbek once its family counts, and only then."""
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=32,
+        encoder_layers=1,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=32,
+        vocab_size=60,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=3,
+    )
+    model = WhisperForConditionalGeneration(config)
+    tokens = {f"<|{code}|>": 10 + i for i, code in enumerate(LANGUAGES)}
+    with torch.no_grad():  # logits are states @ embeddings: point the Turkish one along the last state
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.model.decoder.layer_norm.bias.fill_(1.0)
+        model.proj_out.weight[tokens["<|tr|>"]] = 0.2
+        model.proj_out.weight[tokens["<|ru|>"]] = 0.1
+    model.generation_config = GenerationConfig(lang_to_id=tokens, decoder_start_token_id=3)
+    model.save_pretrained(tmp_path)
+    alone, families = baselines.zero_shot(str(tmp_path), tones(300, 2), [0, 0]).values()
+    assert alone["accuracy"] == 0.0
+    assert families["accuracy"] == 1.0

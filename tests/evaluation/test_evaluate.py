@@ -1,0 +1,27 @@
+"""What is counted as right, and in which slice."""
+
+import numpy as np
+
+from lid.data.clip import Clip
+from lid.evaluation import evaluate
+from lid.identify import Prediction
+
+
+def prediction(language: str | None, sure: float, seconds: float) -> Prediction:
+    probabilities = {code: sure if code == language else (1 - sure) / 2 for code in ("uz", "ru", "en")}
+    return Prediction(language, probabilities, seconds, seconds, [], np.zeros((0, 3)), np.zeros(0))
+
+
+def test_report_counts_what_was_right():
+    clips = [Clip(str(i), b"", language, f"s{i % 2}") for i, language in enumerate(("uz", "uz", "ru", "en"))]
+    predictions = [
+        prediction("uz", 0.9, 1.0),
+        prediction("ru", 0.6, 4.0),
+        prediction("ru", 0.9, 4.0),
+        prediction(None, 1 / 3, 0.0),
+    ]
+    result = evaluate.report(predictions, clips)
+    assert (result["clips"], result["speakers"], result["accuracy"], result["no_speech"]) == (4, 2, 0.5, 1)
+    assert result["recall"]["uz"]["accuracy"] == 0.5
+    assert result["confusion"]["uz"] == {"uz": 1, "ru": 1, "en": 0}
+    assert result["by_speech_seconds"]["3-5"]["clips"] == 2

@@ -1,0 +1,57 @@
+"""Sounds that are no speech, and scores on languages left out of training."""
+
+import numpy as np
+
+from lid import LanguageIdentifier, audio
+from lid.evaluation import open_set
+from lid.identify import Prediction
+from tests.conftest import EXAMPLES
+
+
+def heard(known: bool, score: float) -> Prediction:
+    probabilities = {"uz": 0.8, "ru": 0.1, "en": 0.1}
+    return Prediction("uz", probabilities, 3.0, 3.0, [], np.zeros((0, 3)), np.zeros(0), known, score)
+
+
+def test_served_counts_what_is_refused_by_language():
+    result = open_set.served(
+        [heard(True, 5.0), heard(True, 4.0), heard(False, -1.0), heard(True, 6.0)],
+        [heard(False, -2.0), heard(True, 4.5)],
+        ["kk", "tr"],
+    )
+    assert result["known_refused"]["accuracy"] == 0.25
+    assert result["foreign"]["kk"] == {"clips": 1, "auroc": 1.0, "fpr95": 0.0, "refused": 1.0}
+    assert result["foreign"]["tr"]["refused"] == 0.0
+    assert result["foreign"]["all"]["clips"] == 2
+
+
+def test_music_is_sound_without_clipping():
+    music = open_set.music(2.0, np.random.default_rng(0))
+    assert music.shape == (32_000,)
+    assert np.abs(music).max() == 1.0
+
+
+def test_silence_and_made_up_sounds_are_no_speech():
+    found = open_set.no_speech(LanguageIdentifier.load(), [], each=4)
+    assert found["silence"]["accuracy"] == 1.0
+    assert found["all"]["clips"] == 12
+    assert "recorded noise" not in found
+
+
+def test_other_scores_come_beside_ours():
+    identifier = LanguageIdentifier.load()
+    speech = [
+        audio.decode(EXAMPLES / name)[start : start + 24_000]
+        for name in ("uzbek.mp3", "russian.ogg", "english.m4a")
+        for start in (8_000, 32_000)
+    ]
+    noise = [np.random.default_rng(seed).normal(0, 0.1, 24_000).astype(np.float32) for seed in range(3)]
+    scores = open_set.compare(identifier, speech, noise)
+    assert set(scores) == {
+        "relative Mahalanobis distance (served)",
+        "Mahalanobis distance",
+        "background languages",
+        "energy",
+        "largest probability",
+    }
+    assert all(0 <= score["auroc"] <= 1 for score in scores.values())

@@ -1,0 +1,360 @@
+"""A run goes to a Hub on 127.0.0.1: all of it arrives, nothing else does, and what arrived starts."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard, SpaceCard, constants
+from safetensors.numpy import save_file
+
+from lid.model import checksums
+from lid.model.open_set import Background
+from lid.release import publish
+from tests.conftest import ROOT
+from tests.hub_server import HubServer
+
+MODEL = ROOT / "assets" / "model"
+COUNTS = {code: {"clips": 10, "speakers": 3, "sentences": 0} for code in ("uz", "ru", "en")}
+AUDIT = {"counts": dict.fromkeys(("train", "validation", "test"), COUNTS), "dropped_for_quality": {"uz": {"empty": 1}}}
+START = """
+import app, lid
+from lid import LanguageIdentifier
+from lid.ui import build
+identifier = LanguageIdentifier.load()
+build(identifier)
+print(lid.__file__, identifier.background.languages)
+"""
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    with HubServer() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", "hf_write")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere/token")
+        monkeypatch.setattr(
+            "lid.release.figures.reliability", lambda calibration, file: file.write_text("<svg/>")
+        )  # it is slow
+        monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the client's tries
+        yield server
+
+
+def measured() -> dict:
+    """The embedded model's metrics.json, with what a later recipe measures besides."""
+    metrics = json.loads((MODEL / "metrics.json").read_text())
+    bins = {"ece": 0.1, "nll": 0.2, "brier": 0.1, "reliability": [{"confidence": 0.9, "accuracy": 1.0, "clips": 9}]}
+    metrics["test"].setdefault("accuracy_95_by_speaker", [0.9, 1.0])
+    metrics["calibration"] = {"before": bins, "after": bins} | metrics["calibration"]
+    return {"open_set": {"no_speech": {}}, "lengths": {}, "baselines": {}, "background": ["kk"]} | metrics
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """What a run leaves, among things that are nobody's business. Its weights are noise."""
+    run = tmp_path_factory.mktemp("runs") / "base"
+    (run / "merged").mkdir(parents=True)
+    (run / "adapter").mkdir()
+    noise = np.random.default_rng(0)
+    save_file({"a": noise.random((200, 100), np.float32)}, run / "merged" / "model.safetensors")
+    save_file({"a": noise.random((30, 100), np.float32)}, run / "adapter" / "adapter_model.safetensors")
+    Background(("kk",), np.zeros((1, 256)), np.zeros(1)).save(run / "merged")
+    for name in ("config.json", "preprocessor_config.json"):
+        shutil.copy(MODEL / name, run / "merged")
+    checksums.write(run / "merged")
+    (run / "adapter" / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "base_model_name_or_path": f"{run.parent}/whisper-base"})
+    )
+    (run / "adapter" / "README.md").write_text(f"base_model: {run.parent}/whisper-base\n[More Information Needed]")
+    (run / "metrics.json").write_text(json.dumps(measured()))
+    (run / "split_audit.json").write_text(json.dumps(AUDIT))
+    (run / "DATA.md").write_text("Made up for a test.")
+    for name in ("state.safetensors", "dropped.tsv", "split.tsv", "merged/.cache/blob", "adapter/optimizer.pt"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_text("not for others")
+    return run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """The repository as somebody works in it."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name, ignored in (("lid", "__pycache__"), ("assets", "model"), ("docs", "__pycache__")):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(ignored))
+    for name in publish.SPACE_FILES:
+        shutil.copy(ROOT / name, folder)
+    for name in (
+        ".git/config",
+        ".env",
+        "cache/clip.mp3",
+        "runs/base/state.safetensors",
+        "lid/.venv/pyvenv.cfg",
+        "lid/env/pyvenv.cfg",
+        "lid/env/lib/secret.py",
+        "lid/__pycache__/report.pyc",
+        "lid/.report.py.swp",
+        "assets/examples/.DS_Store",
+        "assets/model/stale.safetensors",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("not for others")
+    (folder / "lid" / "link.py").symlink_to("/etc/hostname")
+    return folder
+
+
+@pytest.fixture
+def sent(hub, finished, root):
+    publish.publish(finished, "me/model", "me/page", root=root)
+    return hub
+
+
+def test_the_model_arrives_whole_and_alone(sent, finished):
+    files = sent.repos["model", "me/model"].files
+    assert sorted(files) == [
+        ".gitattributes",
+        "README.md",
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors",
+        "background.safetensors",
+        "config.json",
+        "manifest.json",
+        "metrics.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    ]
+    for name, path in {
+        "model.safetensors": finished / "merged" / "model.safetensors",
+        "background.safetensors": finished / "merged" / "background.safetensors",
+        "adapter/adapter_model.safetensors": finished / "adapter" / "adapter_model.safetensors",
+        "metrics.json": finished / "metrics.json",
+    }.items():
+        assert hashlib.sha256(files[name]).digest() == hashlib.sha256(path.read_bytes()).digest()
+
+
+def test_nothing_tells_of_this_machine(sent, finished):
+    for repo in sent.repos.values():
+        for name, data in repo.files.items():
+            assert b"not for others" not in data, name
+            for folder in (finished.parent, Path.home()):
+                assert f"{folder}/".encode() not in data, name
+            assert b"[More Information Needed]" not in data
+    adapter = json.loads(sent.repos["model", "me/model"].files["adapter/adapter_config.json"])
+    assert adapter == {"peft_type": "LORA", "base_model_name_or_path": "openai/whisper-base"}
+
+
+def test_the_card_is_read_as_what_was_measured(sent, finished):
+    text = sent.repos["model", "me/model"].files["README.md"].decode()
+    test = json.loads((finished / "metrics.json").read_text())["test"]
+    data = ModelCard(text).data
+    assert (data.license, data.library_name, data.pipeline_tag) == ("mit", "transformers", "audio-classification")
+    assert data.language == ["uz", "ru", "en"]
+    assert data.base_model == "openai/whisper-base"
+    assert {result.metric_name: result.metric_value for result in data.eval_results} == {
+        "Accuracy": test["accuracy"],
+        "Macro F1": test["macro_f1"],
+        "Expected calibration error": test["ece"],
+    }
+    assert "Made up for a test." in text
+    assert "## Intended use and limits" in text
+
+
+def test_the_space_starts_from_what_was_sent(hub, finished, root, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    shutil.copy(MODEL / "model.safetensors", run / "merged")
+    checksums.write(run / "merged")
+    publish.publish(run, "me/model", "me/page", root=root)
+    assert hub.repos["space", "me/page"].made["sdk"] == "gradio"
+    files = hub.repos["space", "me/page"].files
+    tmp_path = tmp_path / "space"
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    header = SpaceCard(files["README.md"].decode()).data
+    assert header.sdk == "gradio"
+    assert header.app_file in files
+    assert len(header.to_dict()["short_description"]) <= 60
+    for page in ("README.md", "REPORT.md"):
+        for link in publish.LINK.findall(files[page].decode()):
+            assert link in files
+    started = subprocess.run(
+        [sys.executable, "-c", START],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert started.stdout.split("\n")[0] == f"{tmp_path}/lid/__init__.py ('kk',)", started.stderr
+
+
+def test_the_space_has_the_app_the_model_and_nothing_else(sent, root):
+    files = set(sent.repos["space", "me/page"].files)
+    code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lid").rglob("*") if path.is_file()}
+    assert {name for name in files if name.startswith("lid/")} == {
+        name for name in code if "__pycache__" not in name and (root / name).exists()
+    }
+    others = {name for name in files if name.split("/")[0] not in ("lid", "assets")}
+    assert others == {".gitattributes", "README.md", "REPORT.md", "LICENSE", "app.py", "requirements.txt"}
+    model = {name.removeprefix("assets/model/") for name in files if name.startswith("assets/model/")}
+    assert model == {
+        "README.md",
+        "background.safetensors",
+        "config.json",
+        "manifest.json",
+        "metrics.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    }
+
+
+def test_a_second_time_sends_nothing(sent, finished, root):
+    bodies, repos = sent.bodies, list(sent.repos.values())
+    publish.publish(finished, "me/model", "me/page", root=root)
+    assert sent.bodies == bodies
+    assert [repo.commits for repo in repos] == [1, 1]
+
+
+def test_what_a_later_run_does_not_have_is_taken_away(sent, finished, root, tmp_path):
+    later = shutil.copytree(finished, tmp_path / "later")
+    (later / "merged" / "background.safetensors").unlink()
+    checksums.write(later / "merged")
+    sent.repos["model", "me/model"].files["NOTES.md"] = b"by hand"
+    sent.repos["space", "me/page"].files["lid/old.py"] = b"import gone"
+    publish.publish(later, "me/model", "me/page", root=root)
+    assert "background.safetensors" not in sent.repos["model", "me/model"].files
+    assert "assets/model/background.safetensors" not in sent.repos["space", "me/page"].files
+    assert "lid/old.py" not in sent.repos["space", "me/page"].files
+    assert sent.repos["model", "me/model"].files["NOTES.md"] == b"by hand"
+
+
+def test_a_cut_upload_is_finished_by_the_same_command(hub, finished, root):
+    size = (finished / "merged" / "model.safetensors").stat().st_size
+    hub.cut_after = size // 2
+    with pytest.raises(publish.InputError, match="goes on where it was"):
+        publish.publish(finished, "me/model", root=root)
+    assert not hub.repos["model", "me/model"].commits
+    arrived = set(hub.objects)
+    hub.cut_after = None
+    hub.requests.clear()
+    publish.publish(finished, "me/model", root=root)
+    assert (
+        hub.repos["model", "me/model"].files["model.safetensors"]
+        == (finished / "merged" / "model.safetensors").read_bytes()
+    )
+    assert "app.py" in hub.repos["space", "me/model"].files
+    assert not any(hub.asked(f"/lfs/{oid}") for oid in arrived)
+
+
+def test_a_hub_without_xet_takes_large_files_the_older_way(hub, finished, root, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    publish.publish(finished, "me/model", root=root)
+    assert hub.repos["model", "me/model"].files["model.safetensors"]
+    assert hub.repos["space", "me/model"].files["assets/model/model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("token", "sentence"),
+    [("", "There is no token"), ("hf_old", "does not know this token"), ("hf_read", "may only read")],
+)
+def test_a_token_that_will_not_do(hub, finished, root, token, sentence, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(publish.InputError, match=sentence):
+        publish.check("me/model")
+    with pytest.raises(publish.InputError, match=sentence):
+        publish.publish(finished, "me/model", root=root)
+    assert not hub.repos
+
+
+def test_the_trainer_says_so_before_it_reads_any_data(hub, tmp_path, monkeypatch, capsys):
+    import train_lora
+
+    monkeypatch.setenv("HF_TOKEN", "")
+    arguments = ["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out"), "--cpu"]
+    assert train_lora.main([*arguments, "--push-to-hub", "me/model"]) == 1
+    complaint = capsys.readouterr().err
+    assert "There is no token" in complaint
+    assert "no such folder" not in complaint
+
+
+def test_the_trainer_publishes_what_it_finished(hub, finished, monkeypatch):
+    import train_lora
+
+    for name in ("prepare", "BalancedBatches", "training", "evaluation", "finish"):  # the run is there already
+        monkeypatch.setattr(train_lora, name, MagicMock())
+    train_lora.prepare.return_value = dict.fromkeys(("train", "validation", "test", "foreign"), ([], []))
+    arguments = ["--data", "nowhere", "--output", str(finished), "--cpu", "--push-to-hub", "me/model"]
+    assert train_lora.main([*arguments, "--prepare-only"]) == 0
+    assert not hub.repos
+    assert train_lora.main(arguments) == 0
+    assert {key: repo.commits for key, repo in hub.repos.items()} == {
+        ("model", "me/model"): 1,
+        ("space", "me/model"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("repo", "sentence"), [("somebody/model", "may not write to somebody/model"), ("me/mo del", "mo del")]
+)
+def test_names_that_will_not_do(hub, repo, sentence):
+    with pytest.raises(publish.InputError, match=sentence):
+        publish.check(repo)
+
+
+def test_a_hub_that_is_not_there(hub, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(publish.InputError, match="cannot be reached"):
+        publish.check("me/model")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(publish.InputError, match="HF_HUB_OFFLINE"):
+        publish.check("me/model")
+
+
+def test_a_refused_commit_is_a_sentence(hub, finished, root):
+    hub.refuse["/api/models/me/model/commit/main"] = 403
+    with pytest.raises(publish.InputError, match="The upload to me/model stopped"):
+        publish.publish(finished, "me/model", root=root)
+
+
+def test_text_that_names_a_folder_of_this_machine_stays_here(hub, finished, root, tmp_path):
+    statement = tmp_path / "data.md"
+    statement.write_text(f"Read from {Path.home()}/clips.")
+    with pytest.raises(publish.InputError, match="nobody's business"):
+        publish.publish(finished, "me/model", statement=statement, root=root)
+    assert not hub.repos
+
+
+def test_without_a_statement_the_card_says_so(hub, finished, root, tmp_path):
+    silent = shutil.copytree(finished, tmp_path / "silent")
+    (silent / "DATA.md").unlink()
+    publish.publish(silent, "lab/model", root=root)
+    assert "was not stated" in hub.repos["model", "lab/model"].files["README.md"].decode()
+
+
+def test_a_run_that_is_not_finished(hub, tmp_path, capsys):
+    assert publish.main([str(tmp_path), "me/model"]) == 1
+    assert "no finished run" in capsys.readouterr().err
+
+
+def test_a_run_of_another_version(hub, finished, root, tmp_path):
+    older = shutil.copytree(finished, tmp_path / "older")
+    metrics = measured()
+    del metrics["calibration"]
+    (older / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(publish.InputError, match="another version of the recipe"):
+        publish.publish(older, "me/model", root=root)
+
+
+def test_the_command(hub, finished, capsys):
+    assert publish.main([str(finished), "model", "--space", "lab/page", "--private"]) == 0
+    assert {key: repo.made["visibility"] for key, repo in hub.repos.items()} == {
+        ("model", "me/model"): "private",
+        ("space", "lab/page"): "private",
+    }
+    assert f"{hub.url}/spaces/lab/page" in capsys.readouterr().out

@@ -1,0 +1,94 @@
+"""Batches: balanced, of one length, and the same again whenever and wherever they are asked for."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from lid.training.batches import BalancedBatches, BatchOptions
+
+RATE = 16_000
+COUNTS = (60, 12, 6)  # clips of each class: as lopsided as real corpora
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    rng = np.random.default_rng(0)
+    labels = [label for label, count in enumerate(COUNTS) for _ in range(count)]
+    waveforms = [rng.normal(0, 0.05, rng.integers(RATE, 4 * RATE)).astype(np.float32) for _ in labels]
+    return waveforms, labels, [f"{label}-{i % 4}" for i, label in enumerate(labels)]
+
+
+def batches(corpus, **options) -> BalancedBatches:
+    chosen = BatchOptions(size=6, longest=3.0, **options)
+    return BalancedBatches(*corpus, [], chosen, steps=20)
+
+
+def test_languages_take_turns(corpus):
+    for step in range(5):
+        assert Counter(batches(corpus)[step]["labels"].tolist()) == {0: 2, 1: 2, 2: 2}
+
+
+def test_all_rows_have_one_length_within_the_bounds(corpus):
+    lengths = {batches(corpus, whole_window=0.0)[step]["mel"].shape[2] for step in range(12)}
+    assert len(lengths) > 5
+    assert min(lengths) >= 98
+    assert max(lengths) <= 300
+
+
+def test_whole_windows_are_padded_as_a_stock_pipeline_pads(corpus):
+    for step in range(4):
+        mel = batches(corpus, whole_window=1.0)[step]["mel"]
+        assert mel.shape[2] == 300
+
+
+def test_a_step_is_the_same_whenever_it_is_asked_for(corpus):
+    data = batches(corpus)
+    in_order = [data[step] for step in range(6)]
+    resumed = list(DataLoader(Subset(batches(corpus), range(3, 6)), batch_size=None, num_workers=1))
+    for expected, batch in zip(in_order[3:], resumed, strict=True):
+        assert torch.equal(expected["mel"], batch["mel"])
+        assert torch.equal(expected["labels"], batch["labels"])
+
+
+def test_processes_share_a_batch_between_them(corpus):
+    whole = batches(corpus)[2]
+    options = BatchOptions(size=6, longest=3.0)
+    shares = [BalancedBatches(*corpus, [], options, 20, process=p, processes=2)[2] for p in range(2)]
+    for process, share in enumerate(shares):
+        assert torch.equal(share["mel"], whole["mel"][process::2])
+        assert torch.equal(share["labels"], whole["labels"][process::2])
+
+
+def test_another_seed_is_another_batch(corpus):
+    assert not torch.equal(
+        batches(corpus, whole_window=1.0)[0]["mel"], batches(corpus, seed=1, whole_window=1.0)[0]["mel"]
+    )
+
+
+def test_a_prolific_speaker_counts_for_the_cap_only():
+    waveforms = [np.full(RATE, 0.1 if i < 90 else -0.1, np.float32) for i in range(100)]
+    speakers = ["loud"] * 90 + [f"s{i}" for i in range(10)]
+    options = BatchOptions(size=4, longest=1.01, speaker_cap=10, augmented=False)
+    data = BalancedBatches(waveforms, [0] * 100, speakers, [], options, steps=200)
+    assert data.chances[0][:90].sum() == pytest.approx(0.5)
+
+
+def test_background_languages_share_one_row_in_seven(corpus):
+    waveforms, labels, speakers = corpus
+    more = [3, 3, 4, 4, 4]  # two background languages
+    data = BalancedBatches(
+        [*waveforms, *waveforms[:5]],
+        [*labels, *more],
+        [*speakers, *"abcde"],
+        [],
+        BatchOptions(size=14, longest=2.0),
+        steps=20,
+    )
+    counts = Counter(label for step in range(20) for label in data.rows(step)[1])
+    assert {counts[label] for label in (0, 1, 2)} == {80}
+    assert counts[3] + counts[4] == 40
+    assert counts[3] > 5
+    assert counts[4] > 5
