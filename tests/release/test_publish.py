@@ -286,7 +286,7 @@ def test_the_trainer_says_so_before_it_reads_any_data(hub, tmp_path, monkeypatch
 def test_the_trainer_publishes_what_it_finished(hub, finished, monkeypatch):
     import train_lora
 
-    for name in ("prepare", "BalancedBatches", "training", "evaluation", "finish"):  # the run is there already
+    for name in ("prepare", "BalancedBatches", "loop", "checkpoint", "evaluate", "finish"):  # the run is there already
         monkeypatch.setattr(train_lora, name, MagicMock())
     train_lora.prepare.return_value = dict.fromkeys(("train", "validation", "test", "foreign"), ([], []))
     arguments = ["--data", "nowhere", "--output", str(finished), "--cpu", "--push-to-hub", "me/model"]
