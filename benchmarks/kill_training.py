@@ -28,9 +28,13 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
+from lid.data.clip import Clip  # noqa: E402
+from lid.data.parts import Part  # noqa: E402
+from lid.languages import CODES  # noqa: E402
 from lid.model import checkpoint  # noqa: E402
 from lid.training import loop  # noqa: E402
 from lid.training.batches import BalancedBatches, BatchOptions  # noqa: E402
+from lid.training.config import Optimisation  # noqa: E402
 
 STEPS, SAVE_EVERY, VALIDATE_EVERY = 300, 3, 25
 TONES = (300.0, 1000.0, 3000.0)  # Hz: the "languages"
@@ -46,25 +50,23 @@ def train(folder: Path, dropout: float) -> None:
     rng, times = np.random.default_rng(0), np.arange(32_000) / 16_000
     sounds = [0.2 * np.sin(2 * np.pi * TONES[i % 3] * times) + rng.normal(0, 0.1, len(times)) for i in range(12)]
     accelerator = Accelerator(cpu=True)
+    clips = [Clip("", None, CODES[i % 3], speaker) for i, speaker in enumerate("abcdefghijkl")]
     batches = BalancedBatches(
-        [sound.astype(np.float32) for sound in sounds],
-        [i % 3 for i in range(12)],
-        list("abcdefghijkl"),
+        Part(clips, [sound.astype(np.float32) for sound in sounds]),
         [],
-        BatchOptions(6, longest=1.5, augmented=False),
+        BatchOptions(6, longest=1.5, speaker_cap=40, seed=0, augmented=False),
         STEPS,
         process=accelerator.process_index,
         processes=accelerator.num_processes,
     )
-    settings = loop.TrainingOptions(
+    settings = Optimisation(
         steps=STEPS,
         learning_rate=1e-3,
         warmup=5,
         validate_every=VALIDATE_EVERY,
         patience=STEPS,
         save_every=SAVE_EVERY,
-        workers=0,
-        bf16=False,
+        fp32=True,
     )
     measure = {"accuracy": 0.5, "loss": 1.0}
     loop.train(checkpoint.add_lora(model, 4, dropout), batches, lambda _: measure, settings, folder, accelerator)

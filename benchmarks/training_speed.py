@@ -24,8 +24,12 @@ from benchmark_docs import replace_section
 from transformers import WhisperFeatureExtractor
 
 from lid.audio import SAMPLE_RATE
+from lid.data.clip import Clip
+from lid.data.parts import Part
+from lid.languages import CODES
 from lid.model import checkpoint, precision, whisper
 from lid.training.batches import BalancedBatches, BatchOptions
+from lid.training.config import Model, Optimisation
 
 CLIPS = 60
 USUAL_BATCH = 8  # of 30 s clips: more only takes more memory on a CPU
@@ -41,10 +45,8 @@ def main() -> None:
     add("--write", action="store_true", help="put the result into docs/BENCHMARKS.md")
     options = parser.parse_args()
     waveforms, labels = corpus()
-    ours = Trainer(checkpoint.add_lora(checkpoint.load_base(options.base_model), dropout=0.0), our_loss)
-    usual = Trainer(
-        checkpoint.add_lora(checkpoint.load_base(options.base_model, window=30.0), dropout=0.05), usual_loss
-    )
+    ours = trainer(options.base_model, Model().window, 0.0, our_loss)
+    usual = trainer(options.base_model, 30.0, 0.05, usual_loss)
     batches = our_batches(waveforms, labels, options)
     padded = usual_batches(waveforms, labels)
     ours.step(next(batches)), usual.step(next(padded))  # the first of each is slower and does not count
@@ -82,6 +84,10 @@ class Trainer:
         self.optimizer.zero_grad()
 
 
+def trainer(base_model: str, window: float, dropout: float, loss: Callable[[nn.Module, dict], torch.Tensor]) -> Trainer:
+    return Trainer(checkpoint.add_lora(checkpoint.load_base(base_model, window), Model().lora_rank, dropout), loss)
+
+
 def our_loss(model: nn.Module, batch: dict) -> torch.Tensor:
     with precision.autocast(torch.device("cpu")):
         logits = whisper.frame_logits(model.base_model.model, batch["mel"]).mean(dim=1)
@@ -94,9 +100,10 @@ def usual_loss(model: nn.Module, batch: dict) -> torch.Tensor:
 
 def our_batches(waveforms: list[np.ndarray], labels: list[int], options: argparse.Namespace) -> Iterator[dict]:
     """As train_lora.py makes them. Augmentation is left out, since the usual recipe has none."""
-    settings = BatchOptions(options.batch_size, augmented=False)
-    speakers = [str(number) for number in range(len(labels))]
-    batches = BalancedBatches(waveforms, labels, speakers, [], settings, options.steps + 1)
+    usual = Optimisation()
+    drawn = BatchOptions(options.batch_size, Model().window, usual.speaker_cap, usual.seed, augmented=False)
+    clips = [Clip("", None, CODES[label], str(number)) for number, label in enumerate(labels)]
+    batches = BalancedBatches(Part(clips, waveforms), [], drawn, options.steps + 1)
     return (batches[step] for step in range(len(batches)))
 
 

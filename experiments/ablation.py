@@ -1,6 +1,6 @@
 """Checkpoints side by side on the same clips: what did a change of the recipe give?
 
-    python benchmarks/ablation.py --checkpoints "second=runs/second/merged" "third=runs/third/merged" -- \\
+    python experiments/ablation.py --checkpoints "second=runs/second/merged" "third=runs/third/merged" -- \\
         --output runs/third --data corpus/ ...
 
 After the two dashes stand the arguments of the train_lora.py run whose split is used; its test speakers must be in no
@@ -15,10 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import train_lora
 from lid.evaluation import evaluate, metrics
-from lid.languages import CODES
+from lid.evaluation.embeddings import clip_logits
 from lid.model import whisper
+from lid.training import prepare
+from lid.training.config import Config
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,17 +32,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / "docs" / "ablation.json")
     parser.add_argument("recipe", nargs="+", metavar="-- ARGUMENTS", help="of train_lora.py")
     options = parser.parse_args()
-    recipe = train_lora.parser().parse_args(options.recipe)
-    clips, speech = train_lora.prepare(recipe, speak=False)[options.part]
-    copies = evaluate.copies(speech, [CODES.index(clip.language) for clip in clips], recipe.seed, options.most)
+    recipe = Config.parse(options.recipe, __doc__)
+    cache, held_out = recipe.run.cache_dir, recipe.evaluation.held_out_languages
+    selection = prepare.select(recipe.sources, recipe.data, held_out, cache, recipe.run.workers, progress=False)
+    part = getattr(prepare.decode(selection, cache, progress=False), options.part)
+    copies = evaluate.copies(part.speech, part.labels, recipe.optimisation.seed, options.most)
     waveforms, labels = copies["channel"]
-    copies["1 s"] = ([evaluate.middle(w, 1.0) for w in waveforms], labels)
+    copies["1 s"] = ([evaluate.center_crop(w, 1.0) for w in waveforms], labels)
     results = {}
     for spec in options.checkpoints:
         name, _, folder = spec.partition("=")
         model = whisper.load(Path(folder))
         results[name] = {
-            copy: metrics.rates(evaluate.clip_logits(model, waveforms).argmax(axis=1), labels)
+            copy: metrics.rates(clip_logits(model, waveforms).argmax(axis=1), labels)
             for copy, (waveforms, labels) in copies.items()
         }
         shares = {copy: f"{rate['accuracy']:.2%}" for copy, rate in results[name].items()}

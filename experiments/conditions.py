@@ -1,9 +1,9 @@
 """Does the answer survive recording conditions that training never had? Leave one out, then the next.
 
-    python benchmarks/conditions.py --groups 4 -- --output runs/base --data corpus/ --base-model FOLDER
+    python experiments/conditions.py --groups 4 -- --output runs/base --data corpus/ --base-model FOLDER
 
 After the two dashes stand the arguments of a train_lora.py run, for its data and base model. Training Whisper once for
-each condition takes days on a CPU (`train_lora.py --leave-out K/N` does that); here a logistic regression on the frozen
+each condition takes days on a CPU (experiments/base_share.py does that); here a logistic regression on the frozen
 encoder's mean states is trained instead, on at most --most clips of a language. Speakers of each language are grouped
 by how they were recorded (lid/data/curation/conditions.py). In each round one group of every language is tested on,
 and the others train; for comparison, as many groups of speakers drawn at random. What the first loses against the
@@ -23,14 +23,16 @@ from sklearn.preprocessing import StandardScaler
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import train_lora
 from lid.data import waveforms
+from lid.data.clip import OWN
 from lid.data.curation import conditions, quality
-from lid.data.sources import spec
+from lid.data.parts import Part
 from lid.evaluation import metrics
-from lid.evaluation.evaluate import clip_means
+from lid.evaluation.embeddings import clip_means
 from lid.languages import CODES
 from lid.model import checkpoint, whisper
+from lid.training import prepare
+from lid.training.config import Config
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,14 +44,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / "docs" / "conditions.json")
     parser.add_argument("recipe", nargs="+", metavar="-- ARGUMENTS", help="of train_lora.py")
     options = parser.parse_args()
-    recipe = train_lora.parser().parse_args(options.recipe)
-    clips, facts = sample(recipe, options.most)
-    labels = np.array([CODES.index(clip.language) for clip in clips])
-    speech = waveforms.prepare(clips, recipe.cache_dir)
-    model = checkpoint.load_base(recipe.base_model, recipe.window).eval()
-    states = clip_means(whisper.encode, model, speech)
+    recipe = Config.parse(options.recipe, __doc__)
+    cache, held_out = recipe.run.cache_dir, recipe.evaluation.held_out_languages
+    checked = prepare.check(recipe.sources, recipe.data, held_out, cache, recipe.run.workers)
+    clips, facts = sample(checked, options.most)
+    part = Part(clips, waveforms.prepare(clips, cache))
+    labels = np.array(part.labels)
+    model = checkpoint.load_base(recipe.sources.base_model, recipe.model.window).eval()
+    states = clip_means(whisper.encode, model, part.speech)
     by_condition = np.array(conditions.group(clips, facts, options.groups))
-    by_voice = np.array(voices(clips, options.groups, recipe.seed))
+    by_voice = np.array(voices(clips, options.groups, recipe.optimisation.seed))
     rounds = [left_out(states, labels, by_condition, group) for group in range(options.groups)]
     results = {
         "clips": {code: int((labels == i).sum()) for i, code in enumerate(CODES)},
@@ -63,13 +67,12 @@ def main() -> None:
     print(json.dumps(results, indent=2))
 
 
-def sample(recipe: argparse.Namespace, most: int) -> tuple[list, list]:
+def sample(checked: quality.Checked, most: int) -> tuple[list, list]:
     """Checked clips and their measures: of each language `most`, its voices in turn."""
-    found = spec.load_clips(recipe.data, CODES, recipe.cache_dir, recipe.want, recipe.max_per_speaker)
-    checked = quality.check(list(found), Path(recipe.cache_dir) / "facts.jsonl", workers=recipe.workers)
     queues: dict[str, dict[str, list]] = {code: defaultdict(list) for code in CODES}
     for pair in zip(checked.kept, checked.facts, strict=True):
-        queues[pair[0].language][pair[0].speaker].append(pair)
+        if pair[0].role == OWN:
+            queues[pair[0].language][pair[0].speaker].append(pair)
     chosen = []
     for of in queues.values():
         ranked = sorted((turn, speaker) for speaker, rows in of.items() for turn in range(len(rows)))

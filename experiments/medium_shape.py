@@ -1,9 +1,10 @@
 """Does the recipe run at whisper-medium's size? Some real steps of it with random weights, no download needed.
 
-    python benchmarks/medium_shape.py --steps 3 --output docs/medium_shape.json
+    python experiments/medium_shape.py --steps 3 --output docs/medium_shape.json
 
-The encoder has whisper-medium's exact shape (24 layers of 1,024; 307 million weights), LoRA, bf16 and gradient
-checkpointing; the batches are noise of 1 to 10 s, drawn as in training. Writes seconds a step and peak memory.
+The encoder has whisper-medium's exact shape (24 layers of 1,024; 307 million weights), LoRA, gradient checkpointing
+and, where the hardware has it, bf16; the batches are noise of 1 to 10 s, drawn as in training. Writes seconds a step
+and peak memory.
 """
 
 import argparse
@@ -22,9 +23,13 @@ from transformers import WhisperConfig, WhisperForAudioClassification
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lid.audio import SAMPLE_RATE
+from lid.data.clip import Clip
+from lid.data.parts import Part
+from lid.languages import CODES
 from lid.model import checkpoint
 from lid.training import loop
 from lid.training.batches import BalancedBatches, BatchOptions
+from lid.training.config import Model, Optimisation
 
 SHAPE = {
     "d_model": 1024,
@@ -47,26 +52,20 @@ def main() -> None:
     accelerator = Accelerator(cpu=options.cpu)
     rng = np.random.default_rng(0)
     noise = [rng.standard_normal(12 * SAMPLE_RATE).astype(np.float32) * 0.1 for _ in range(30)]
-    batches = BalancedBatches(
-        noise,
-        [i % 3 for i in range(30)],
-        [str(i) for i in range(30)],
-        [],
-        BatchOptions(options.batch_size),
-        options.steps,
-    )
+    clips = [Clip("", None, CODES[i % 3], str(i)) for i in range(30)]
+    shape, usual = Model(), Optimisation()
+    drawn = BatchOptions(options.batch_size, shape.window, usual.speaker_cap, usual.seed)
+    batches = BalancedBatches(Part(clips, noise), [], drawn, options.steps)
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
         WhisperForAudioClassification(WhisperConfig(**SHAPE)).save_pretrained(folder)
-        model = checkpoint.add_lora(checkpoint.load_base(folder), dropout=0.0)
-        settings = loop.TrainingOptions(
+        model = checkpoint.add_lora(checkpoint.load_base(folder, shape.window), shape.lora_rank, dropout=0.0)
+        settings = Optimisation(
             steps=options.steps,
             warmup=1,
             validate_every=1,
             patience=options.steps,
             save_every=options.steps,
-            workers=0,
-            bf16=True,
             gradient_checkpointing=True,
         )
         seconds: list[float] = []

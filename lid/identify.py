@@ -16,7 +16,7 @@ from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
 from lid.languages import CODES, NAMES
 from lid.model import checksums, precision, whisper
 from lid.model.calibration import Calibration
-from lid.model.open_set import NO_SPEECH, Background
+from lid.model.open_set import NO_SPEECH, OpenSetDetector
 
 EMBEDDED_MODEL = Path(__file__).parents[1] / "assets" / "model"
 KEEP_PAUSES = 0.8  # seconds; longer silences between stretches of speech are cut out before the encoder
@@ -67,11 +67,11 @@ class LanguageIdentifier:
     """A loaded checkpoint that names the language of a waveform. Make one with `load`, then call `identify`."""
 
     def __init__(
-        self, model: torch.nn.Module, calibration: Calibration, name: str, background: Background | None = None
+        self, model: torch.nn.Module, calibration: Calibration, name: str, detector: OpenSetDetector | None = None
     ):
         self.model = model.eval()
         self.calibration = calibration
-        self.background = background
+        self.detector = detector
         self.name = name
         self.labels = _label_indices(model.config.id2label, name)
         self._head = _frame_head(model, self.labels)
@@ -91,7 +91,18 @@ class LanguageIdentifier:
         folder = _folder(source)
         checksums.verify(folder)
         model = precision.apply(whisper.load(folder).to(device), dtype)
-        return cls(model, Calibration.load(folder), Path(source).name, Background.load(folder))
+        return cls(model, Calibration.load(folder), Path(source).name, OpenSetDetector.load(folder))
+
+    @classmethod
+    def of(
+        cls, model: torch.nn.Module, detector: OpenSetDetector | None = None, dtype: str = "auto"
+    ) -> "LanguageIdentifier":
+        """What `load` would make of a Transformers model and its detector, were they saved: no file is written."""
+        return cls(precision.apply(whisper.of(model), dtype), Calibration(), "model", detector)
+
+    def with_detector(self, detector: OpenSetDetector) -> "LanguageIdentifier":
+        """The same model beside another detector."""
+        return LanguageIdentifier(self.model, self.calibration, self.name, detector)
 
     @property
     def layers(self) -> int:
@@ -107,8 +118,8 @@ class LanguageIdentifier:
         waveform = _checked(waveform)
         spans = self._speech(waveform)
         pieces = _join(spans, len(waveform))
-        logits, starts, states = self._frames(waveform, pieces, progress or (lambda share, language: None))
-        if self.background and len(logits) and not self.background.is_speech(states):
+        logits, starts, embedding = self._frames(waveform, pieces, progress or (lambda share, language: None))
+        if self.detector and len(logits) and not self.detector.is_speech(embedding):
             spans, logits, starts = [], logits[:0], starts[:0]
         calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
         return Prediction(
@@ -119,7 +130,7 @@ class LanguageIdentifier:
             timeline=self._timeline(logits, starts),
             frame_logits=logits,
             frame_starts=starts,
-            **self._openness(logits, states),
+            **self._openness(logits, embedding),
         )
 
     def attention(self, waveform: np.ndarray, layer: int = -1) -> tuple[np.ndarray, float]:
@@ -138,15 +149,16 @@ class LanguageIdentifier:
             weights = whisper.attention(self.model, self._mel(waveform[None, start:end]), layer)
         return weights.cpu().numpy(), start / SAMPLE_RATE
 
-    def states(self, waveform: np.ndarray) -> np.ndarray | None:
-        """The mean projected state (width,) of a clip's speech, by which `known` is decided; None without speech."""
+    def embedding(self, waveform: np.ndarray) -> np.ndarray | None:
+        """The embedding (width,) of a clip's speech, by which `known` is decided: the mean over its frames of the
+        classifier's input. None without speech."""
         waveform = _checked(waveform)
         pieces = _join(self._speech(waveform), len(waveform))
         return self._frames(waveform, pieces, lambda share, language: None)[2] if pieces else None
 
     def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
         """Stretches of speech; where the detector finds none, of what might be: the model has the last word on it."""
-        return vad.find(waveform) or (vad.find_faint(waveform) if self.background else [])
+        return vad.find(waveform) or (vad.find_faint(waveform) if self.detector else [])
 
     def _window_samples(self) -> int:
         return self.model.config.max_source_positions * FRAME_SAMPLES
@@ -155,20 +167,20 @@ class LanguageIdentifier:
         waveforms = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self.model.device)
         return log_mel(waveforms, self.model.config.num_mel_bins)
 
-    def _openness(self, logits: np.ndarray, states: np.ndarray) -> dict:
-        """`known` and `known_score` of a clip's frame logits (frames, 3) and mean projected state (width,)."""
-        if self.background is None or not self.background.judges:
+    def _openness(self, logits: np.ndarray, embedding: np.ndarray) -> dict:
+        """`known` and `known_score` of a clip's frame logits (frames, 3) and embedding (width,)."""
+        if self.detector is None or not self.detector.can_reject:
             return {}
         if not len(logits):
             return {"known": False, "known_score": NO_SPEECH}
-        score = self.background.score(states)
-        return {"known": score >= self.background.threshold, "known_score": round(score, 4)}
+        score = self.detector.score(embedding)
+        return {"known": score >= self.detector.threshold, "known_score": round(score, 4)}
 
     def _frames(
         self, waveform: np.ndarray, pieces: list[tuple[int, int]], progress: Callable[[float, str], None]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the mean of the projected states
-        (width,); nothing is padded."""
+        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the clip's embedding (width,);
+        nothing is padded."""
         done, total = 0, sum(end - start for start, end in pieces) // FRAME_SAMPLES
         # Made at once: kept one by one between a window's large arrays, they would hold on to an hour's memory.
         logits, starts = np.zeros((total, len(CODES)), np.float32), np.zeros(total)
@@ -184,8 +196,8 @@ class LanguageIdentifier:
             done = frames.stop
             progress(done / total, CODES[int(logits[frames].mean(axis=0).argmax())])
         with torch.inference_mode():
-            states = self.model.projector((summed / max(1, total)).float())
-        return logits, starts, states.cpu().numpy()
+            embedding = self.model.projector((summed / max(1, total)).float())
+        return logits, starts, embedding.cpu().numpy()
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
         """About a second of adjoining frames an entry; an entry never spans a cut."""

@@ -1,6 +1,8 @@
 """Fixtures shared by all tests: the running app, and clips made on the spot from the synthetic examples."""
 
 import os
+import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import numpy as np
 import pytest
 
 from benchmarks.served import App
+
+pytest_plugins = ("tests.recipe",)
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "assets" / "examples"
@@ -170,6 +174,19 @@ def clips(tmp_path_factory) -> dict[str, Path]:
         made[name] = folder / f"{name}.wav"
         _write_wav(made[name], rate, samples)
     return made
+
+
+@contextmanager
+def no_room():
+    """A limit on file size stands in for a full disk: both refuse to write on."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def _write_wav(path: Path, rate: int, samples: np.ndarray) -> None:

@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 from lid.errors import InputError
 
+# What a clip may be used for.
+OWN = "own"  # one of the three languages: trains, or validates, or tests, as the split decides
+EXTRA = "extra"  # one of the three languages, for training only
+BACKGROUND = "background"  # another language, for training: the model learns what is none of the three
+HELD_OUT = "held-out"  # another language, kept out of training: what is out-of-set is measured on it
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -11,7 +17,8 @@ class Clip:
 
     `audio` holds the file's bytes (None when the row names a file that does not exist), `path` its name within the
     source, `speaker` an opaque hash ("" when unknown), `sentence` the text that was read ("" when unknown), `source`
-    where the clip came from, `duration` seconds as the source declares them (None when it does not).
+    where the clip came from, `duration` seconds as the source declares them (None when it does not), `role` one of the
+    words above.
     """
 
     path: str
@@ -21,6 +28,7 @@ class Clip:
     sentence: str = ""
     source: str = ""
     duration: float | None = None
+    role: str = OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class StoredClip:
     file: str | None
     offset: int = 0
     size: int | None = None
+    role: str = OWN
 
     @property
     def audio(self) -> bytes | None:

@@ -1,7 +1,7 @@
 """Speech by eSpeak NG in the layout of Common Voice: one robot with every language on its tongue.
 
     python -m lid.data.synthetic speech/                             # sentences.tsv, beside this file
-    python train_lora.py --train-only speech/ --background speech/ ...
+    python train_lora.py --extra-train speech/ --background speech/ ...
 
 Between its languages nothing differs but the sounds and their order: neither microphone nor voice gives them away. Few
 clips of it among real ones teach that, and that a voice unlike any other is no reason to be sure. Train on it only.

@@ -12,18 +12,31 @@ from tqdm import tqdm
 from transformers import GenerationConfig, WhisperForConditionalGeneration
 
 from lid.audio import SAMPLE_RATE
+from lid.data.parts import Parts
 from lid.evaluation import metrics
-from lid.evaluation.evaluate import clip_means
+from lid.evaluation.embeddings import clip_means
 from lid.features import log_mel
 from lid.languages import CODES
 from lid.model import checkpoint, precision, whisper
 
+PROBE_CLIPS = 400  # training clips of each language
 PADDED = 30 * SAMPLE_RATE  # samples: what Whisper was trained on
 FAMILIES = {
     "uz": ("uz", "tr", "az", "kk", "tk", "tt", "ba"),  # Turkic
     "ru": ("ru", "uk", "be", "bg", "pl", "cs", "sk", "sl", "hr", "sr", "bs", "mk"),  # Slavic
     "en": ("en",),
 }
+
+
+def compare(parts: Parts, base_model: str, window: float) -> dict[str, dict]:
+    """All of these on the test clips."""
+    train, test = parts.train.sample(PROBE_CLIPS), parts.test
+    seconds = [[len(waveform) / SAMPLE_RATE for waveform in part.speech] for part in (train, test)]
+    return {
+        **length_only((seconds[0], train.labels), (seconds[1], test.labels)),
+        **zero_shot(base_model, test.speech, test.labels),
+        **linear_probe(base_model, window, (train.speech, train.labels), (test.speech, test.labels)),
+    }
 
 
 def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> tuple[list[str], np.ndarray] | None:

@@ -2,11 +2,10 @@
 
 import csv
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.metrics import f1_score
 from torch import nn
 from tqdm import tqdm
@@ -15,10 +14,9 @@ from lid import audio
 from lid.audio import SAMPLE_RATE
 from lid.data import augment
 from lid.evaluation import metrics
-from lid.features import FRAME_SAMPLES, log_mel
+from lid.evaluation.embeddings import clip_logits
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
-from lid.model import precision, whisper
 
 LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
 # Conditions every language is put through alike; each takes a waveform and a generator.
@@ -35,39 +33,6 @@ CHANNELS = {
 }
 
 
-def clip_means(
-    compute: Callable[[nn.Module, torch.Tensor], torch.Tensor],
-    model: nn.Module,
-    waveforms: Sequence[np.ndarray],
-    batch: int = 16,
-) -> np.ndarray:
-    """Means over each clip's own frames, float32 (clips, width), of what `compute(model, mel)` makes of them: (batch,
-    frames, width). Clips longer than the window are cut.
-
-    Clips of like length share a batch; what pads the shorter ones is not averaged over.
-    """
-    longest = int(whisper.window_seconds(model) * SAMPLE_RATE)
-    lengths = [min(len(w), longest) // FRAME_SAMPLES for w in waveforms]
-    order = np.argsort(lengths, kind="stable")
-    device = next(model.parameters()).device
-    out: list[np.ndarray | None] = [None] * len(waveforms)
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
-        for row, i in zip(padded, rows, strict=True):
-            row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
-        with torch.inference_mode(), precision.autocast(device):
-            frames = compute(model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
-        for values, i in zip(frames.float().cpu().numpy(), rows, strict=True):
-            out[i] = values[: lengths[i]].mean(axis=0)
-    return np.stack(out)
-
-
-def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-    """Logits of the three languages, float32 (clips, 3), each the mean over the clip's own frames."""
-    return clip_means(whisper.frame_logits, model, waveforms)[:, : len(CODES)]
-
-
 def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, most: int = 100) -> dict[str, tuple]:
     """Three forms of a validation set, {name: (waveforms, labels)}: as it is, through random channels, 2 s of those.
 
@@ -78,7 +43,7 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     chosen = np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == c))[:most] for c in np.unique(labels)]))
     clean = [waveforms[i] for i in chosen]
     changed = [augment.augment(w, np.random.default_rng([seed, i])) for i, w in zip(chosen, clean, strict=True)]
-    short = [middle(w, 2.0) for w in changed]
+    short = [center_crop(w, 2.0) for w in changed]
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
 
@@ -175,7 +140,7 @@ def report(predictions: Sequence[Prediction], clips: Sequence) -> dict:
     }
 
 
-def middle(waveform: np.ndarray, seconds: float) -> np.ndarray:
+def center_crop(waveform: np.ndarray, seconds: float) -> np.ndarray:
     """The middle `seconds` of a waveform (samples,) at 16 kHz; a shorter one stays whole."""
     samples = int(seconds * SAMPLE_RATE)
     start = max(0, (len(waveform) - samples) // 2)

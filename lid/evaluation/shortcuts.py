@@ -40,17 +40,18 @@ def accuracy(measures: np.ndarray, labels: Sequence[int], groups: Sequence[str])
     }
 
 
-def compare(batches: BalancedBatches, speakers: Sequence[str], clips: int = 900) -> dict[str, dict[str, float]]:
+def compare(batches: BalancedBatches, clips: int = 900) -> dict[str, dict[str, float]]:
     """`as_recorded` and `as_trained`: the same number of clips of each language, before and after augmentation."""
     rng = np.random.default_rng(batches.options.seed)
     members = {label: of for label, of in batches.members.items() if label < len(CODES)}
     each = min(clips // len(members), *map(len, members.values()))
     drawn = {label: rng.permutation(of)[:each] for label, of in members.items()}
     chosen = [(label, index) for label, indices in drawn.items() for index in indices]
+    part = batches.part
     before = accuracy(
-        np.array([channel(batches.waveforms[index]) for _, index in chosen]),
+        np.array([channel(part.speech[index]) for _, index in chosen]),
         [label for label, _ in chosen],
-        [speakers[index] for _, index in chosen],
+        [part.clips[index].speaker for _, index in chosen],
     )
     rows = [
         (channel(row), label, step)

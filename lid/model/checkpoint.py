@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,15 +15,15 @@ from transformers import WhisperFeatureExtractor, WhisperForAudioClassification
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
 from lid.languages import CODES
-from lid.model import checksums
-from lid.model.open_set import Background
+from lid.model import checksums, open_set
+from lid.model.open_set import OpenSetDetector
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 HEAD = ("projector", "classifier")
 
 
 def load_base(
-    base_model: str, window: float = 10.0, labels: Sequence[str] = CODES, layers: int | None = None
+    base_model: str, window: float, labels: Sequence[str] = CODES, layers: int | None = None
 ) -> WhisperForAudioClassification:
     """A Whisper checkpoint's encoder under a new head for `labels`, its window cut to `window` seconds, and of
     its layers the first `layers` kept (None: all).
@@ -66,7 +67,7 @@ def shorten(model: WhisperForAudioClassification, window: float) -> WhisperForAu
     return model
 
 
-def add_lora(model: WhisperForAudioClassification, rank: int = 16, dropout: float = 0.05) -> PeftModel:
+def add_lora(model: WhisperForAudioClassification, rank: int, dropout: float) -> PeftModel:
     """Freeze the encoder, put LoRA of this rank on its attention and feed-forward layers, and train the head whole.
 
     No `task_type`: SEQ_CLS would leave the projector frozen at its random start.
@@ -82,41 +83,66 @@ def add_lora(model: WhisperForAudioClassification, rank: int = 16, dropout: floa
     return get_peft_model(model, config)
 
 
-def average_with_base(model: nn.Module, base_model: str, share: float) -> None:
-    """Make the encoder's weights `share` of the base model's and the rest its own, in place; the head stays.
+@dataclass
+class Checkpoint:
+    """All that is served: the model of the three languages, in float16, and what lies beside it."""
 
-    On voices and rooms unlike those of training the average may do better than either (Wortsman et al. 2022,
-    arXiv:2109.01903). LoRA is scaled, so that an adapter saved later amounts to the same. Raises InputError when
-    `base_model` is not what `model` was made from.
-    """
-    encoder = next(module for name, module in model.named_modules() if name.endswith("encoder"))
-    window, layers = model.config.max_source_positions * FRAME_SECONDS, model.config.encoder_layers
-    base = dict(load_base(base_model, window, layers=layers).encoder.named_parameters())
-    with torch.no_grad():
-        for name, weight in encoder.named_parameters():
-            if ".lora_" in name:
-                weight.mul_(1.0 - share if ".lora_B." in name else 1.0)
-                continue
-            original = base.get(name.replace(".base_layer.", "."))
-            if original is None or original.shape != weight.shape:
-                raise InputError(f"The model is not made from {base_model}; its {name} differs.", "model")
-            weight.lerp_(original.to(weight), share)
+    model: WhisperForAudioClassification
+    detector: OpenSetDetector
+
+    @classmethod
+    def merged(cls, model: PeftModel) -> "Checkpoint":
+        """Fold LoRA into the weights, and move the head's rows for other languages into the detector.
+
+        Ends the training of `model`: its layers are changed in place.
+        """
+        whole = model.merge_and_unload()
+        detector = _take_background(whole)
+        return cls(whole.to("cpu", torch.float16), detector)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Checkpoint":
+        """Read a saved checkpoint. Raises InputError when there is none, or it is damaged or exchanged."""
+        detector = OpenSetDetector.load(folder)
+        if detector is None:
+            raise InputError(f"{folder} holds no checkpoint of a run: {open_set.FILE_NAME} is missing.", "checkpoint")
+        checksums.verify(folder)
+        try:
+            model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float16)
+        except (OSError, ValueError) as error:
+            raise InputError(f"No checkpoint could be loaded from {folder}. ({error})", "model") from error
+        return cls(model, detector)
+
+    @property
+    def window(self) -> float:
+        """Seconds that the model hears at once."""
+        return self.model.config.max_source_positions * FRAME_SECONDS
+
+    def divide_logits(self, temperature: float) -> None:
+        """Divide all logits by `temperature`, in place. The last layer is linear, so that is exact, and whoever loads
+        the checkpoint, with our code or without, gets calibrated probabilities."""
+        with torch.no_grad():
+            self.model.classifier.weight /= temperature
+            self.model.classifier.bias /= temperature
+        self.detector = self.detector.scaled(temperature)
+
+    def save(self, folder: Path) -> None:
+        """Write a plain Transformers folder that needs no PEFT to load, the detector beside it, and checksums of all.
+
+        Raises InputError where it cannot be written.
+        """
+        mels = self.model.config.num_mel_bins
+        extractor = WhisperFeatureExtractor(feature_size=mels, chunk_length=round(self.window))
+        with writing(folder):
+            extractor.save_pretrained(folder)
+            self.model.save_pretrained(folder)
+            self.detector.save(folder)
+            for file in Path(folder).glob("*.safetensors"):
+                file.chmod(0o644)  # save_pretrained leaves it to its owner alone
+            checksums.write(folder)
 
 
-def save_merged(model: PeftModel, folder: Path, dtype: torch.dtype = torch.float16) -> Background:
-    """Fold LoRA into the weights and write a plain Transformers folder of the three languages that needs no PEFT
-    to load. Returns the head's other rows. Ends the training of `model`: its layers are changed in place."""
-    merged = model.merge_and_unload()
-    background = _take_background(merged)
-    window = merged.config.max_source_positions * FRAME_SECONDS
-    extractor = WhisperFeatureExtractor(feature_size=merged.config.num_mel_bins, chunk_length=round(window))
-    with writing(folder):
-        extractor.save_pretrained(folder)
-        _save(merged.to(dtype), folder)
-    return background
-
-
-def _take_background(model: WhisperForAudioClassification) -> Background:
+def _take_background(model: WhisperForAudioClassification) -> OpenSetDetector:
     """Cut the head down to the three languages and return the rows cut off."""
     labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
     head = model.classifier
@@ -130,54 +156,49 @@ def _take_background(model: WhisperForAudioClassification) -> Background:
     model.config.id2label = dict(enumerate(CODES))
     model.config.label2id = {code: index for index, code in enumerate(CODES)}
     model.num_labels = len(CODES)
-    return Background(
+    return OpenSetDetector(
         tuple(labels[i] for i in rest), weight[rest].float().cpu().numpy(), bias[rest].float().cpu().numpy()
     )
 
 
-def fold_temperature(folder: Path, temperature: float) -> None:
-    """Divide a saved checkpoint's logits by `temperature`, in its weights: the last layer is linear, so that is exact,
-    and whoever loads the checkpoint, with our code or without, gets calibrated probabilities."""
-    with _rewritten(folder) as model:
-        _cool(model, temperature)
+def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+    """Make the first of several checkpoints their mean, weight by weight, and return it: runs that began alike often
+    do better together on the unfamiliar than the best of them (a model soup, Wortsman et al. 2022, arXiv:2203.05482).
 
-
-def _cool(model: WhisperForAudioClassification, temperature: float) -> None:
-    with torch.no_grad():
-        model.classifier.weight /= temperature
-        model.classifier.bias /= temperature
-
-
-def average_checkpoint(folder: Path, base_model: str, share: float) -> None:
-    """`average_with_base` for a saved checkpoint."""
-    with _rewritten(folder) as model:
-        average_with_base(model, base_model, share)
-
-
-def average_checkpoints(folder: Path, others: list[Path]) -> list[float]:
-    """Make every weight of a saved checkpoint its mean over that checkpoint and others, runs that began alike.
-
-    Often better on the unfamiliar than the best of them (Wortsman et al. 2022, arXiv:2203.05482). Heads are brought to
-    one length first, for each has a temperature of its own folded in; returned is by what the others' were divided.
-    Raises InputError when the checkpoints are not of one shape.
+    Each has a temperature of its own folded in, so heads are brought to the first one's length before. What was fitted
+    on the weights before, the row for speech and the distances, is left out. Raises InputError when the checkpoints are
+    not of one shape or were trained with different background languages.
     """
-    temperatures = []
-    with _rewritten(folder) as model:
-        summed = {name: weight.double() for name, weight in model.state_dict().items()}
-        length = model.classifier.weight.norm().item()
-        for other in others:
-            run = WhisperForAudioClassification.from_pretrained(other, use_safetensors=True)
-            temperatures.append(run.classifier.weight.norm().item() / length)
-            _cool(run, temperatures[-1])
-            weights = run.state_dict()
-            if {name: weight.shape for name, weight in weights.items()} != {n: w.shape for n, w in summed.items()}:
-                raise InputError(
-                    f"{other} has not the shape of {folder}; only runs of one shape are averaged.", "model"
-                )
-            for name, weight in weights.items():
-                summed[name] += weight
-        model.load_state_dict({name: weight / (len(others) + 1) for name, weight in summed.items()})
-    return temperatures
+    first = checkpoints[0]
+    shapes = {name: weight.shape for name, weight in first.model.state_dict().items()}
+    length = first.model.classifier.weight.float().norm().item()
+    summed = {name: weight.double() for name, weight in first.model.state_dict().items()}
+    for other in checkpoints[1:]:
+        if {name: weight.shape for name, weight in other.model.state_dict().items()} != shapes:
+            raise InputError("The checkpoints differ in shape; only runs of one shape are averaged.", "model")
+        other.divide_logits(other.model.classifier.weight.float().norm().item() / length)
+        for name, weight in other.model.state_dict().items():
+            summed[name] += weight
+    first.model.load_state_dict({name: weight / len(checkpoints) for name, weight in summed.items()})
+    first.detector = open_set.mean([one.detector for one in checkpoints])
+    return first
+
+
+def average_with_base(model: nn.Module, base_model: str, share: float) -> None:
+    """Make the encoder's weights `share` of the base model's and the rest its own, in place; the head stays.
+
+    On voices and rooms unlike those of training the average may do better than either (WiSE-FT, Wortsman et al. 2022,
+    arXiv:2109.01903). `model` is a `WhisperForAudioClassification` or a `lid.model.whisper.WhisperClassifier`. Raises
+    InputError when `base_model` is not what it was made from.
+    """
+    window, layers = model.config.max_source_positions * FRAME_SECONDS, model.config.encoder_layers
+    base = dict(load_base(base_model, window, layers=layers).encoder.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.encoder.named_parameters():
+            original = base.get(name)
+            if original is None or original.shape != weight.shape:
+                raise InputError(f"The model is not made from {base_model}; its {name} differs.", "model")
+            weight.copy_(weight.float().lerp(original, share))
 
 
 @contextmanager
@@ -191,19 +212,3 @@ def writing(place: Path) -> Iterator[None]:
             "the same command again.",
             "disk",
         ) from error
-
-
-@contextmanager
-def _rewritten(folder: Path) -> Iterator[WhisperForAudioClassification]:
-    """A saved checkpoint, to change; saved again in its own precision afterwards."""
-    model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True)
-    yield model
-    with writing(folder):
-        _save(model, folder)
-
-
-def _save(model: WhisperForAudioClassification, folder: Path) -> None:
-    model.save_pretrained(folder)
-    for file in Path(folder).glob("*.safetensors"):
-        file.chmod(0o644)  # save_pretrained leaves it to its owner alone
-    checksums.write(folder)

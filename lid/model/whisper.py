@@ -48,6 +48,11 @@ class Config:
             raise InputError(f"{folder} is a {kind} model; a Whisper one is needed.", "model")
         if settings.get("activation_function", "gelu") != "gelu":
             raise InputError(f"{folder} is no usual Whisper: its activation function is not GELU.", "model")
+        return cls.of(settings)
+
+    @classmethod
+    def of(cls, settings: dict) -> "Config":
+        """Of all that config.json holds, or Transformers' `config.to_dict()`."""
         settings = {name: settings[name] for name in (f.name for f in fields(cls)) if name in settings}
         if "id2label" in settings:
             settings["id2label"] = {int(index): label for index, label in settings["id2label"].items()}
@@ -153,6 +158,14 @@ def load(folder: Path) -> WhisperClassifier:
     except (OSError, RuntimeError, SafetensorError, ValueError, KeyError) as error:
         raise InputError(not_loaded(folder, error), "model") from error
     return model.requires_grad_(False).eval()
+
+
+def of(model: nn.Module) -> WhisperClassifier:
+    """What serves a `WhisperForAudioClassification` in memory: the same weights in float32, on the CPU."""
+    served = WhisperClassifier(Config.of(model.config.to_dict()))
+    weights = model.state_dict()
+    served.load_state_dict({name: weights[name].float().cpu() for name in served.state_dict()}, assign=True)
+    return served.requires_grad_(False).eval()
 
 
 def _files(folder: Path) -> list[Path]:

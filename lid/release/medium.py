@@ -11,7 +11,7 @@ LONGEST = 10.0  # seconds, as train_lora's --window
 
 
 def expectations(measured: dict) -> dict:
-    """Words and numbers for the report from what benchmarks/medium_shape.py wrote."""
+    """Words and numbers for the report from what experiments/medium_shape.py wrote."""
     seconds = (LONGEST - 1.0) / np.log(LONGEST)  # the mean of lengths drawn evenly on a logarithmic scale from 1 s
     frames = measured["batch_size"] * seconds * FRAMES_A_SECOND
     flops = 2 * measured["parameters"] * frames * PASSES

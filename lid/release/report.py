@@ -34,7 +34,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
     about its failures, in prose."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     settings = metrics["settings"]
-    start, layers = settings.get("start_from"), settings.get("layers")
+    start, layers = settings.get("init_from", settings.get("start_from")), settings.get("layers")
     values = {
         **settings,
         **{name: value for name, value in test.items() if not isinstance(value, dict | list)},
@@ -167,18 +167,18 @@ def _text(name: str) -> str:
 
 
 def _medium() -> str:
-    """What the recipe needs at whisper-medium's size, from benchmarks/medium_shape.py."""
+    """What the recipe needs at whisper-medium's size, from experiments/medium_shape.py."""
     file = ROOT / "docs" / "medium_shape.json"
     if not file.exists():
-        return "Not measured: `python benchmarks/medium_shape.py` does that."
+        return "Not measured: `python experiments/medium_shape.py` does that."
     return (TEMPLATES / "medium.md").read_text().strip().format(**medium.expectations(json.loads(file.read_text())))
 
 
 def _ablation() -> dict[str, str]:
-    """Checkpoints on the same copies of the same clips, from benchmarks/ablation.py."""
+    """Checkpoints on the same copies of the same clips, from experiments/ablation.py."""
     file = ROOT / "docs" / "ablation.json"
     if not file.exists():
-        unmeasured = "Not measured: `python benchmarks/ablation.py` does that."
+        unmeasured = "Not measured: `python experiments/ablation.py` does that."
         return {"ablation_part": "held-out", "ablation_table": unmeasured}
     measured = json.loads(file.read_text())
     copies = list(next(iter(measured["checkpoints"].values())))
@@ -187,10 +187,10 @@ def _ablation() -> dict[str, str]:
 
 
 def _condition_table() -> str:
-    """A probe on recording conditions that it was not trained on, from benchmarks/conditions.py."""
+    """A probe on recording conditions that it was not trained on, from experiments/conditions.py."""
     file = ROOT / "docs" / "conditions.json"
     if not file.exists():
-        return "Not measured: `python benchmarks/conditions.py` does that."
+        return "Not measured: `python experiments/conditions.py` does that."
     measured = json.loads(file.read_text())
     return _channel_table({name: rate for name, rate in measured.items() if "accuracy" in rate}, "left out in turn")
 
@@ -202,10 +202,10 @@ def _runs(count: int) -> str:
 
 
 def _base_shares() -> dict[str, str]:
-    """Encoders averaged with the base's on conditions they were not trained on, from benchmarks/base_share.py."""
+    """Encoders averaged with the base's on conditions they were not trained on, from experiments/base_share.py."""
     file = ROOT / "docs" / "base_share.json"
     if not file.exists():
-        unmeasured = "Not measured: `python benchmarks/base_share.py` does that."
+        unmeasured = "Not measured: `python experiments/base_share.py` does that."
         return {"share_rounds": "no run", "share_table": unmeasured}
     found = list(json.loads(file.read_text()).values())
     shares = [share for share in found[0]["shares"] if all(share in one["shares"] for one in found)]

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from lid.audio import SAMPLE_RATE
 from lid.data.augment import LONGEST_STRETCH, augment, mask
+from lid.data.parts import Part
 from lid.features import FRAME_SAMPLES, HOP, log_mel
 from lid.languages import CODES
 
@@ -26,11 +27,11 @@ ROUNDS = 2  # turns of the languages to be told apart between two rows of backgr
 class BatchOptions:
     """`size` rows a batch, languages in turn; lengths in seconds; a speaker counts for `speaker_cap` clips at most."""
 
-    size: int = 24
+    size: int
+    longest: float
+    speaker_cap: int
+    seed: int
     shortest: float = 1.0
-    longest: float = 10.0
-    speaker_cap: int = 40
-    seed: int = 0
     augmented: bool = True
     whole_window: float = 0.1  # share of batches padded to the longest length, as a stock pipeline serves them
 
@@ -38,14 +39,12 @@ class BatchOptions:
 class BalancedBatches(Dataset):
     """Map-style dataset whose item `step` is a batch: a dict of tensors
 
-    `mel` float32 (rows, n_mels, 2 * frames) and `labels` int64 (rows,).
+    `mel` float32 (rows, n_mels, 2 * frames) and `labels` int64 (rows,), indices into `part.languages`.
     """
 
     def __init__(
         self,
-        waveforms: Sequence[np.ndarray],
-        labels: Sequence[int],
-        speakers: Sequence[str],
+        part: Part,
         noises: Sequence[np.ndarray],
         options: BatchOptions,
         steps: int,
@@ -53,16 +52,15 @@ class BalancedBatches(Dataset):
         process: int = 0,
         processes: int = 1,
     ):
-        """`labels` and `speakers` describe `waveforms`; labels past those of CODES are background languages. Of each
-        batch this process (0-based) gets every n-th row."""
-        self.waveforms, self.noises, self.options, self.steps, self.n_mels = waveforms, noises, options, steps, n_mels
+        """Of each batch this process (0-based) gets every n-th row. `noises` are recordings to mix in."""
+        self.part, self.noises, self.options, self.steps, self.n_mels = part, noises, options, steps, n_mels
         self.slots = range(process, options.size, processes)
-        self.classes = sorted(set(labels))
+        self.classes = sorted(set(part.labels))
         named = [label for label in self.classes if label < len(CODES)]
         background = [label for label in self.classes if label >= len(CODES)]
         self.turns = [*([label] for label in named * ROUNDS), background] if background else [[c] for c in named]
-        self.members = {c: np.flatnonzero(np.asarray(labels) == c) for c in self.classes}
-        cap = options.speaker_cap
+        self.members = {c: np.flatnonzero(np.asarray(part.labels) == c) for c in self.classes}
+        speakers, cap = part.speakers, options.speaker_cap
         self.chances = {c: _clip_chances([speakers[i] for i in m], cap) for c, m in self.members.items()}
 
     def __len__(self) -> int:
@@ -94,7 +92,7 @@ class BalancedBatches(Dataset):
         return choice[np.random.default_rng([self.options.seed, step, slot, 2]).integers(len(choice))]
 
     def _draw(self, label: int, rng: np.random.Generator) -> np.ndarray:
-        return self.waveforms[rng.choice(self.members[label], p=self.chances[label])]
+        return self.part.speech[rng.choice(self.members[label], p=self.chances[label])]
 
     def _row(self, step: int, slot: int, samples: int) -> np.ndarray:
         """One augmented clip of exactly this length; short ones are joined to others of their language."""

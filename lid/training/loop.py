@@ -9,7 +9,6 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -22,56 +21,54 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from lid.errors import InputError
-from lid.model import checkpoint, whisper
+from lid.model import checkpoint, precision, whisper
+from lid.training.config import Optimisation
 
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """The loop's settings. Steps are optimizer steps; learning rates are peaks, reached after `warmup` steps."""
-
-    steps: int = 2000
-    learning_rate: float = 3e-4
-    head_learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: int = 100
-    label_smoothing: float = 0.05
-    average_decay: float = 0.99  # of the running average of the weights, which is what is validated and kept
-    validate_every: int = 250
-    patience: int = 4  # validations without a better one before the run ends
-    save_every: int = 50
-    workers: int = 1
-    seed: int = 0
-    bf16: bool = True
-    gradient_checkpointing: bool = False
+# What the weights depend on, but for the data and the model: a resumed run must share these with the first.
+DECISIVE = (
+    "steps",
+    "learning_rate",
+    "head_learning_rate",
+    "weight_decay",
+    "warmup",
+    "label_smoothing",
+    "average_decay",
+    "validate_every",
+    "patience",
+    "seed",
+)
 
 
 def train(
     model: PeftModel,
     batches: Dataset,
     validate: Callable[[nn.Module], dict[str, float]],
-    options: TrainingOptions,
+    options: Optimisation,
     folder: Path,
     accelerator: Accelerator,
+    workers: int = 0,
 ) -> list[dict]:
     """Train in place, leave the best averaged weights in `model`, and return the history of validations.
 
     `batches[step]` is a dict with `mel` and `labels`; `validate(model)` returns at least `accuracy` and `loss`. State
-    is kept in `folder` every `save_every` steps, and a run finding one there goes on from it.
+    is kept in `folder` every `save_every` steps, and a run finding one there goes on from it. `workers` other processes
+    make batches.
     """
+    bf16 = not options.fp32 and precision.supports_bf16(accelerator.device)
     model.to(accelerator.device)
     if options.gradient_checkpointing:
         model.base_model.model.gradient_checkpointing_enable()
-    run = Run(model, options, folder)
+    run = Run(model, options, folder, bf16)
     forward = accelerator.prepare(_ClipLogits(model))
     bar = tqdm(
         total=options.steps, initial=run.step, unit="step", mininterval=2, disable=not accelerator.is_main_process
     )
-    for batch in _loader(batches, run.step, options):
+    for batch in _loader(batches, run.step, options.steps, workers):
         if run.out_of_patience():
             break
         torch.manual_seed(options.seed * 1_000_003 + run.step)  # LoRA's dropout
         model.train()
-        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=options.bf16):
+        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16):
             logits = forward(batch["mel"].to(accelerator.device))
         labels = batch["labels"].to(accelerator.device)
         loss = nn.functional.cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
@@ -96,8 +93,9 @@ class Run:
     `save` puts it into one safetensors file, replaced in one move; making a Run where such a file is goes on from it.
     """
 
-    def __init__(self, model: PeftModel, options: TrainingOptions, folder: Path):
+    def __init__(self, model: PeftModel, options: Optimisation, folder: Path, bf16: bool = False):
         self.model, self.options, self.file = model, options, Path(folder) / "state.safetensors"
+        self.settings = {name: getattr(options, name) for name in DECISIVE} | {"bf16": bf16}
         self.weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.weight_decay)
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
@@ -151,7 +149,7 @@ class Run:
             tensors |= {f"adam/{key}/{name}": value for key, value in self.optimizer.state[p].items()}
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
-        about = {"step": self.step, "loss": self.loss, "history": self.history, "settings": self._settings()}
+        about = {"step": self.step, "loss": self.loss, "history": self.history, "settings": self.settings}
         try:
             with checkpoint.writing(self.file):
                 save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial, {"run": json.dumps(about)})
@@ -175,7 +173,7 @@ class Run:
             kinds.setdefault(kind, {})[name] = tensor
         shapes = {name: weight.shape for name, weight in self.weights.items()}
         kept = {name: weight.shape for name, weight in kinds["weights"].items()}
-        if kept != shapes or about["settings"] != self._settings():
+        if kept != shapes or about["settings"] != self.settings:
             raise InputError(f"{self.file} is of a run with other settings. Give another --output.", "resume")
         self.step, self.loss, self.history = about["step"], about["loss"], about["history"]
         self.average, self.best = kinds["average"], kinds["best"]
@@ -184,11 +182,6 @@ class Run:
             if kind.startswith("adam/"):
                 for name, value in values.items():
                     self.optimizer.state[self.weights[name]][kind.removeprefix("adam/")] = value
-
-    def _settings(self) -> dict:
-        """What a resumed run must share with the first: all that the weights depend on."""
-        harmless = {"workers", "save_every", "gradient_checkpointing"}
-        return {name: value for name, value in asdict(self.options).items() if name not in harmless}
 
     def _put(self, values: dict[str, torch.Tensor]) -> None:
         with torch.no_grad():
@@ -213,13 +206,12 @@ class _ClipLogits(nn.Module):
         return whisper.frame_logits(self.model.base_model.model, mel).mean(dim=1)
 
 
-def _loader(batches: Dataset, start: int, options: TrainingOptions) -> DataLoader:
-    rest = Subset(batches, range(start, options.steps))
-    prefetch = 8 if options.workers else None
-    return DataLoader(rest, batch_size=None, num_workers=options.workers, prefetch_factor=prefetch)
+def _loader(batches: Dataset, start: int, steps: int, workers: int) -> DataLoader:
+    rest = Subset(batches, range(start, steps))
+    return DataLoader(rest, batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None)
 
 
-def _schedule(step: int, options: TrainingOptions) -> float:
+def _schedule(step: int, options: Optimisation) -> float:
     """Linear warm-up, then half a cosine down to a tenth."""
     if step < options.warmup:
         return (step + 1) / options.warmup

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lid import LanguageIdentifier, audio
-from lid.evaluation import open_set
+from lid.evaluation import out_of_set
 from lid.identify import Prediction
 from tests.conftest import EXAMPLES
 
@@ -14,7 +14,7 @@ def heard(known: bool, score: float) -> Prediction:
 
 
 def test_served_counts_what_is_refused_by_language():
-    result = open_set.served(
+    result = out_of_set.served(
         [heard(True, 5.0), heard(True, 4.0), heard(False, -1.0), heard(True, 6.0)],
         [heard(False, -2.0), heard(True, 4.5)],
         ["kk", "tr"],
@@ -25,14 +25,8 @@ def test_served_counts_what_is_refused_by_language():
     assert result["foreign"]["all"]["clips"] == 2
 
 
-def test_music_is_sound_without_clipping():
-    music = open_set.music(2.0, np.random.default_rng(0))
-    assert music.shape == (32_000,)
-    assert np.abs(music).max() == 1.0
-
-
 def test_silence_and_made_up_sounds_are_no_speech():
-    found = open_set.no_speech(LanguageIdentifier.load(), [], each=4)
+    found = out_of_set.no_speech(LanguageIdentifier.load(), [], each=4)
     assert found["silence"]["accuracy"] == 1.0
     assert found["all"]["clips"] == 12
     assert "recorded noise" not in found
@@ -46,7 +40,7 @@ def test_other_scores_come_beside_ours():
         for start in (8_000, 32_000)
     ]
     noise = [np.random.default_rng(seed).normal(0, 0.1, 24_000).astype(np.float32) for seed in range(3)]
-    scores = open_set.compare(identifier, speech, noise)
+    scores = out_of_set.compare(identifier, speech, noise)
     assert set(scores) == {
         "relative Mahalanobis distance (served)",
         "Mahalanobis distance",

@@ -15,7 +15,7 @@ from huggingface_hub import ModelCard, SpaceCard, constants
 from safetensors.numpy import save_file
 
 from lid.model import checksums
-from lid.model.open_set import Background
+from lid.model.open_set import OpenSetDetector
 from lid.release import publish
 from tests.conftest import ROOT
 from tests.hub_server import HubServer
@@ -29,7 +29,7 @@ from lid import LanguageIdentifier
 from lid.ui import build
 identifier = LanguageIdentifier.load()
 build(identifier)
-print(lid.__file__, identifier.background.languages)
+print(lid.__file__, identifier.detector.languages)
 """
 
 
@@ -66,7 +66,7 @@ def finished(tmp_path_factory):
     noise = np.random.default_rng(0)
     save_file({"a": noise.random((200, 100), np.float32)}, run / "merged" / "model.safetensors")
     save_file({"a": noise.random((30, 100), np.float32)}, run / "adapter" / "adapter_model.safetensors")
-    Background(("kk",), np.zeros((1, 256)), np.zeros(1)).save(run / "merged")
+    OpenSetDetector(("kk",), np.zeros((1, 256)), np.zeros(1)).save(run / "merged")
     for name in ("config.json", "preprocessor_config.json"):
         shutil.copy(MODEL / name, run / "merged")
     checksums.write(run / "merged")

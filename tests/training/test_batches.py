@@ -7,10 +7,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from lid.data.clip import Clip
+from lid.data.parts import Part
 from lid.training.batches import BalancedBatches, BatchOptions
 
 RATE = 16_000
 COUNTS = (60, 12, 6)  # clips of each class: as lopsided as real corpora
+LANGUAGES = ("uz", "ru", "en", "kk", "tr")
+USUAL = {"longest": 3.0, "speaker_cap": 40, "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +22,19 @@ def corpus():
     rng = np.random.default_rng(0)
     labels = [label for label, count in enumerate(COUNTS) for _ in range(count)]
     waveforms = [rng.normal(0, 0.05, rng.integers(RATE, 4 * RATE)).astype(np.float32) for _ in labels]
-    return waveforms, labels, [f"{label}-{i % 4}" for i, label in enumerate(labels)]
+    return part(waveforms, labels, [f"{label}-{i % 4}" for i, label in enumerate(labels)])
+
+
+def part(waveforms, labels, speakers) -> Part:
+    clips = [
+        Clip(f"{i}.wav", None, LANGUAGES[label], speaker)
+        for i, (label, speaker) in enumerate(zip(labels, speakers, strict=True))
+    ]
+    return Part(clips, waveforms)
 
 
 def batches(corpus, **options) -> BalancedBatches:
-    chosen = BatchOptions(size=6, longest=3.0, **options)
-    return BalancedBatches(*corpus, [], chosen, steps=20)
+    return BalancedBatches(corpus, [], BatchOptions(size=6, **USUAL | options), steps=20)
 
 
 def test_languages_take_turns(corpus):
@@ -55,8 +66,8 @@ def test_a_step_is_the_same_whenever_it_is_asked_for(corpus):
 
 def test_processes_share_a_batch_between_them(corpus):
     whole = batches(corpus)[2]
-    options = BatchOptions(size=6, longest=3.0)
-    shares = [BalancedBatches(*corpus, [], options, 20, process=p, processes=2)[2] for p in range(2)]
+    options = BatchOptions(size=6, **USUAL)
+    shares = [BalancedBatches(corpus, [], options, 20, process=p, processes=2)[2] for p in range(2)]
     for process, share in enumerate(shares):
         assert torch.equal(share["mel"], whole["mel"][process::2])
         assert torch.equal(share["labels"], whole["labels"][process::2])
@@ -71,22 +82,15 @@ def test_another_seed_is_another_batch(corpus):
 def test_a_prolific_speaker_counts_for_the_cap_only():
     waveforms = [np.full(RATE, 0.1 if i < 90 else -0.1, np.float32) for i in range(100)]
     speakers = ["loud"] * 90 + [f"s{i}" for i in range(10)]
-    options = BatchOptions(size=4, longest=1.01, speaker_cap=10, augmented=False)
-    data = BalancedBatches(waveforms, [0] * 100, speakers, [], options, steps=200)
+    options = BatchOptions(size=4, longest=1.01, speaker_cap=10, seed=0, augmented=False)
+    data = BalancedBatches(part(waveforms, [0] * 100, speakers), [], options, steps=200)
     assert data.chances[0][:90].sum() == pytest.approx(0.5)
 
 
 def test_background_languages_share_one_row_in_seven(corpus):
-    waveforms, labels, speakers = corpus
-    more = [3, 3, 4, 4, 4]  # two background languages
-    data = BalancedBatches(
-        [*waveforms, *waveforms[:5]],
-        [*labels, *more],
-        [*speakers, *"abcde"],
-        [],
-        BatchOptions(size=14, longest=2.0),
-        steps=20,
-    )
+    two = part(corpus.speech[:5], [3, 3, 4, 4, 4], "abcde")
+    mixed = Part([*corpus.clips, *two.clips], [*corpus.speech, *two.speech])
+    data = BalancedBatches(mixed, [], BatchOptions(size=14, **USUAL | {"longest": 2.0}), steps=20)
     counts = Counter(label for step in range(20) for label in data.rows(step)[1])
     assert {counts[label] for label in (0, 1, 2)} == {80}
     assert counts[3] + counts[4] == 40

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lid.data.clip import Clip
 from lid.data.curation import text
-from lid.data.curation.splits import NAMES, Split
+from lid.data.curation.splits import Split
+from lid.data.parts import PARTS
 
 
 def audit(split: Split, threshold: float = text.THRESHOLD) -> dict:
@@ -19,10 +20,10 @@ def audit(split: Split, threshold: float = text.THRESHOLD) -> dict:
     similarity >= `threshold`, every pair compared); `closest_sentences` is the most alike pair found in two parts;
     `dropped_by_split` says how many clips the split cost, by reason and language.
     """
-    parts = {name: getattr(split, name) for name in NAMES}
+    parts = {name: getattr(split, name) for name in PARTS}
     speakers = {name: _people(clips, split.same_speaker) for name, clips in parts.items()}
     keys = {name: sorted({_key(clip) for clip in clips} - {""}) for name, clips in parts.items()}
-    pairs = list(itertools.combinations(NAMES, 2))
+    pairs = list(itertools.combinations(PARTS, 2))
     return {
         "threshold": threshold,
         "shared_speakers": sum(len(speakers[a] & speakers[b]) for a, b in pairs),

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.cluster import AgglomerativeClustering
 
 from lid.data.clip import Clip
+from lid.data.curation import text
 from lid.data.curation.measurements import Facts
 from lid.data.curation.splits import Split, without_similar
 
@@ -40,11 +41,15 @@ def group(clips: Sequence[Clip], facts: Sequence[Facts], groups: int) -> list[in
     return [condition[clip.language, clip.speaker] for clip in clips]
 
 
-def leave_out(split: Split, held: set[int], threshold: float) -> Split:
-    """Test on exactly the clips whose `id` is in `held`, and on them alone; the rest of training and validation stay.
+def leave_out(split: Split, voices: set[tuple[str, str]], threshold: float = text.THRESHOLD) -> Split:
+    """Test on exactly the clips of these voices, (language, speaker); the rest of training and validation stay.
 
     Clips of the new test that resemble a sentence of the other parts are dropped.
     """
-    test = [clip for part in (split.train, split.validation, split.test) for clip in part if id(clip) in held]
-    train, validation = ([clip for clip in part if id(clip) not in held] for part in (split.train, split.validation))
+
+    def held(clip: Clip) -> bool:
+        return (clip.language, clip.speaker) in voices
+
+    test = [clip for part in (split.train, split.validation, split.test) for clip in part if held(clip)]
+    train, validation = ([clip for clip in part if not held(clip)] for part in (split.train, split.validation))
     return without_similar(Split(train, validation, test, list(split.dropped), split.same_speaker), threshold)

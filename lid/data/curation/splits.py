@@ -17,7 +17,6 @@ from lid.data.curation import text
 from lid.errors import InputError
 
 TRAIN, VALIDATION, TEST = range(3)
-NAMES = ("train", "validation", "test")
 SLACK = 0.2  # validation and test may be this much under or over their share if that saves clips
 UNDER, OVER = 30.0, 10.0  # clips lost per clip beyond the slack: dearer than what another clip in a test set ever costs
 CENTRED = 0.05  # clips lost per clip off the share within the slack: breaks ties

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lid.data.clip import Clip
 from lid.data.curation import audit, splits, text
+from lid.data.parts import PARTS
 from lid.data.sources.folder import FolderSource
 from lid.errors import InputError
 from tests.conftest import ROOT
@@ -113,7 +114,7 @@ def test_shares_and_voices_are_met_where_nothing_conflicts():
 def test_fractions_by_language():
     clips = corpus([(f"u{i}", "") for i in range(300)]) + corpus([(f"r{i}", "") for i in range(300)], "ru")
     result = splits.split(clips, {"uz": (0.5, 0.25, 0.25), "ru": (0, 0, 1)})
-    counts = {name: Counter(c.language for c in part) for name, part in zip(splits.NAMES, parts(result), strict=True)}
+    counts = {name: Counter(c.language for c in part) for name, part in zip(PARTS, parts(result), strict=True)}
     assert 60 <= counts["test"]["uz"] <= 90
     assert 60 <= counts["validation"]["uz"] <= 90
     assert counts["test"]["ru"] == 300

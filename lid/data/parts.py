@@ -1,0 +1,69 @@
+"""Parts of a corpus: clips with their decoded speech, and what everybody asks of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from torch.utils.data import Subset
+
+from lid.data.clip import Clip, StoredClip
+from lid.languages import CODES
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Clips, and in the same order the speech of each: float32 (samples,) at 16 kHz."""
+
+    clips: Sequence[Clip | StoredClip]
+    speech: Sequence[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """Uzbek, Russian, English, and after them the codes of all other languages here: the rows of a head for it."""
+        return (*CODES, *sorted({clip.language for clip in self.clips} - set(CODES)))
+
+    @cached_property
+    def labels(self) -> list[int]:
+        """Each clip's language as an index into `languages`."""
+        return [self.languages.index(clip.language) for clip in self.clips]
+
+    @property
+    def speakers(self) -> list[str]:
+        return [clip.speaker for clip in self.clips]
+
+    def take(self, indices: Iterable[int]) -> "Part":
+        """These clips in this order; speech is still read when it is asked for."""
+        indices = list(indices)
+        return Part([self.clips[i] for i in indices], Subset(self.speech, indices))
+
+    def where(self, wanted: Callable[[Clip | StoredClip], bool]) -> "Part":
+        """The clips for which `wanted` is true."""
+        return self.take(i for i, clip in enumerate(self.clips) if wanted(clip))
+
+    def sample(self, each: int) -> "Part":
+        """At most `each` clips of each of the three languages, evenly spaced."""
+        chosen = []
+        for code in CODES:
+            of = [i for i, clip in enumerate(self.clips) if clip.language == code]
+            chosen += of[:: max(1, len(of) // each)][:each]
+        return self.take(chosen)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A whole corpus. `held_out` are languages beside the three that nothing is trained on: out-of-set to the model."""
+
+    train: Part
+    validation: Part
+    test: Part
+    held_out: Part
+
+    def counts(self) -> dict[str, int]:
+        """Clips of each part, under the names that metrics.json has always used."""
+        return {**{name: len(getattr(self, name)) for name in PARTS}, "foreign": len(self.held_out)}

@@ -1,0 +1,50 @@
+"""What a model makes of whole clips: the mean over each clip's own frames of encoder states, embeddings, or logits."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from lid.audio import SAMPLE_RATE
+from lid.features import FRAME_SAMPLES, log_mel
+from lid.languages import CODES
+from lid.model import precision, whisper
+
+
+def clip_means(
+    compute: Callable[[nn.Module, torch.Tensor], torch.Tensor],
+    model: nn.Module,
+    waveforms: Sequence[np.ndarray],
+    batch: int = 16,
+) -> np.ndarray:
+    """Means over each clip's own frames, float32 (clips, width), of what `compute(model, mel)` makes of them: (batch,
+    frames, width). Clips longer than the window are cut.
+
+    Clips of like length share a batch; what pads the shorter ones is not averaged over.
+    """
+    longest = int(whisper.window_seconds(model) * SAMPLE_RATE)
+    lengths = [min(len(w), longest) // FRAME_SAMPLES for w in waveforms]
+    order = np.argsort(lengths, kind="stable")
+    device = next(model.parameters()).device
+    out: list[np.ndarray | None] = [None] * len(waveforms)
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
+        for row, i in zip(padded, rows, strict=True):
+            row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
+        with torch.inference_mode(), precision.autocast(device):
+            frames = compute(model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
+        for values, i in zip(frames.float().cpu().numpy(), rows, strict=True):
+            out[i] = values[: lengths[i]].mean(axis=0)
+    return np.stack(out)
+
+
+def clip_embeddings(model: nn.Module, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Embeddings, float32 (clips, width): what the open-set detector looks at."""
+    return clip_means(whisper.project, model, waveforms)
+
+
+def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Logits of the three languages, float32 (clips, 3)."""
+    return clip_means(whisper.frame_logits, model, waveforms)[:, : len(CODES)]

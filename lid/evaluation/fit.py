@@ -1,0 +1,81 @@
+"""What is fitted once training is over, in memory: the temperature, and all that the open-set detector goes by."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from lid.audio import SAMPLE_RATE
+from lid.data import augment, sounds
+from lid.data.parts import Part, Parts
+from lid.evaluation import evaluate
+from lid.evaluation.embeddings import clip_embeddings
+from lid.identify import LanguageIdentifier
+from lid.languages import CODES
+from lid.model.calibration import Calibration
+from lid.model.checkpoint import Checkpoint
+from lid.model.open_set import OpenSetDetector
+
+KNOWN_CLIPS = 250  # of each of the three languages, to fit where it lies; 500 gained nothing (docs/LOG.md)
+SPEECH_CLIPS = 600  # crops of speech, and as many of sounds without, for the row that tells them apart
+
+
+def fit(checkpoint: Checkpoint, parts: Parts, noises: Sequence[np.ndarray], seed: int) -> dict[str, float]:
+    """Fit temperature and detector on training and validation clips and recorded `noises`, and put them into the
+    checkpoint. Returns `temperature`, and the `threshold` of the score for the three languages."""
+    predictions = evaluate.identify(LanguageIdentifier.of(checkpoint.model), parts.validation.clips)
+    logits = np.stack([p.logits for p in predictions])
+    temperature = Calibration.fit(logits, parts.validation.labels).temperature
+    checkpoint.divide_logits(temperature)
+    identifier = LanguageIdentifier.of(checkpoint.model)
+    detector = fit_speech(identifier, checkpoint.detector, parts, noises, seed)
+    if detector.languages:
+        detector = fit_known(identifier.with_detector(detector), parts)
+    checkpoint.detector = detector
+    return {"temperature": temperature, "threshold": detector.threshold}
+
+
+def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
+    """The identifier's detector with new distances, from training clips, and a new threshold, from validation clips.
+
+    Pauses are cut as in serving: corpora differ in theirs, and whole clips lie elsewhere.
+    """
+    known = parts.train.sample(KNOWN_CLIPS)
+    background = parts.train.where(lambda clip: clip.language not in CODES)
+    embeddings, labels = _embeddings(identifier, known)
+    detector = identifier.detector.with_distances(embeddings, labels, _embeddings(identifier, background)[0])
+    predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
+    return detector.with_threshold([p.known_score for p in predictions])
+
+
+def fit_speech(
+    identifier: LanguageIdentifier, detector: OpenSetDetector, parts: Parts, noises: Sequence[np.ndarray], seed: int
+) -> OpenSetDetector:
+    """`detector` with a row for speech, from augmented crops of training clips against as many sounds without speech,
+    recorded (`noises`) and made up, through the same chain; its threshold comes from validation clips."""
+    rng = np.random.default_rng([seed, 4])
+    train, validation = parts.train.speech, parts.validation.speech
+
+    def crop(waveform: np.ndarray) -> np.ndarray:
+        samples = min(len(waveform), int(rng.uniform(1.0, 5.0) * SAMPLE_RATE))
+        start = rng.integers(0, len(waveform) - samples + 1)
+        return augment.augment(waveform[start : start + samples], rng)
+
+    def sound(number: int) -> np.ndarray:
+        if number % 3 == 0:
+            return sounds.music(5.0, rng)
+        recorded = number % 3 == 1 and len(noises) > 0
+        return noises[rng.integers(len(noises))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
+
+    each = min(SPEECH_CLIPS, 4 * len(train))
+    speech = clip_embeddings(identifier.model, [crop(train[i]) for i in rng.integers(len(train), size=each)])
+    noise = clip_embeddings(identifier.model, [crop(sound(number)) for number in range(each)])
+    held_out = clip_embeddings(identifier.model, [*validation, *(crop(waveform) for waveform in validation)])
+    return detector.with_speech(speech, noise, held_out)
+
+
+def _embeddings(identifier: LanguageIdentifier, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings (clips, width) and labels (clips,) of the clips in which speech is found."""
+    found = [identifier.embedding(waveform) for waveform in tqdm(part.speech, "fitting", mininterval=2)]
+    heard = [i for i, embedding in enumerate(found) if embedding is not None]
+    return np.stack([found[i] for i in heard]), np.asarray(part.labels)[heard]

@@ -1,0 +1,65 @@
+"""Everything that metrics.json says of a checkpoint, measured as it is served."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lid.data.parts import Parts
+from lid.evaluation import evaluate, out_of_set
+from lid.identify import LanguageIdentifier
+
+
+class Once:
+    """Calls functions, and keeps what they return in a folder: an evaluation that was killed and is started again does
+    not make a measurement twice. What they return must be fit for JSON."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __call__(self, name: str, function: Callable, *arguments) -> object:
+        """`function(*arguments)`, or what it returned when it was last called under this name."""
+        file = self.folder / f"{name}.json"
+        if not file.exists():
+            self.folder.mkdir(exist_ok=True)
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(function(*arguments)))
+            partial.replace(file)
+        return json.loads(file.read_text())
+
+
+def served(
+    identifier: LanguageIdentifier,
+    parts: Parts,
+    calibration: dict[str, float],
+    noises: Sequence[np.ndarray],
+    seed: int,
+    predictions_file: Path,
+    once: Once,
+) -> dict:
+    """What the checkpoint does on test clips, on languages held out, and on sounds without speech.
+
+    `calibration` is what `lid.evaluation.fit` returned, `noises` recordings that nothing was fitted on. Writes every
+    answer for a test clip into `predictions_file`.
+    """
+    model, test = identifier.model, parts.test
+    predictions = evaluate.identify(identifier, test.clips)
+    evaluate.write_predictions(predictions_file, test.clips, predictions)
+    reliability = once("calibration", evaluate.calibrations, predictions, test.labels, calibration["temperature"])
+    return {
+        "calibration": calibration | reliability,
+        "test": once("test", evaluate.report, predictions, test.clips),
+        "lengths": once("lengths", evaluate.by_length, model, test.speech, test.labels),
+        "channels": once("channels", evaluate.by_channel, model, test.speech, test.labels, seed),
+        "open_set": once("open_set", out_of_set.measure, identifier, parts, predictions, noises, seed),
+        "background": list(identifier.detector.languages),
+        "precision": once("precision", getattr, model, "precision"),
+    }
+
+
+def write(file: Path, metrics: dict) -> None:
+    """Write metrics.json, and say the one number on the screen."""
+    file.write_text(json.dumps(metrics, indent=2) + "\n")
+    low, high = metrics["test"]["accuracy_95"]
+    print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")

@@ -1,0 +1,100 @@
+"""Sources -> clips that are fit to train on -> a split that leaks nothing -> parts with their decoded speech."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lid.data import waveforms
+from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, StoredClip
+from lid.data.curation import audit, quality, splits
+from lid.data.parts import PARTS, Part, Parts
+from lid.data.sources import spec
+from lid.errors import InputError
+from lid.languages import CODES
+from lid.training.config import Data, Sources
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which clip goes where: what passed the checks, the split of the three languages (its training part has extra and
+    background clips as well), and clips of languages that are kept out of training."""
+
+    checked: quality.Checked
+    split: splits.Split
+    held_out: list[StoredClip]
+
+
+def select(
+    sources: Sources,
+    data: Data,
+    held_out_languages: Sequence[str],
+    cache_dir: Path,
+    workers: int = 0,
+    progress: bool = True,
+) -> Selection:
+    """Read all sources, check every clip, and split. The same selection for the same sources in every run.
+
+    Raises InputError for sources that cannot be read, and for held-out languages that none of them has.
+    """
+    checked = check(sources, data, held_out_languages, cache_dir, workers, progress)
+    own = [clip for clip in checked.kept if clip.role == OWN]
+    split = splits.split(own, same_speaker=checked.same_speaker)
+    split.train += [clip for clip in checked.kept if clip.role in (EXTRA, BACKGROUND)]
+    return Selection(checked, split, [clip for clip in checked.kept if clip.role == HELD_OUT])
+
+
+def check(
+    sources: Sources,
+    data: Data,
+    held_out_languages: Sequence[str],
+    cache_dir: Path,
+    workers: int = 0,
+    progress: bool = True,
+) -> quality.Checked:
+    """Clips of all sources that are fit to use, each with its role, and why the others are not."""
+    others = [code for code in spec.languages(sources.background) if code not in CODES]
+    unknown = sorted(set(held_out_languages) - set(others))
+    if unknown:
+        raise InputError(f"--held-out-languages names {', '.join(unknown)}, which --background has not.", "data")
+
+    def rows(specs: Sequence[str], languages: Sequence[str]) -> spec.Clips:
+        return spec.load_clips(specs, languages, cache_dir, data.want, data.max_per_speaker, progress)
+
+    own = rows(sources.data, CODES)
+    extra = rows(sources.extra_train, CODES) if sources.extra_train else []
+    background = rows(sources.background, others) if sources.background else []
+    clips = [
+        *own,
+        *(replace(clip, role=EXTRA) for clip in extra),
+        *(replace(clip, role=HELD_OUT if clip.language in held_out_languages else BACKGROUND) for clip in background),
+    ]
+    orphans: dict[str, list[str]] = {}
+    for source, names in own.orphans.items():
+        orphans.setdefault(source.partition("=")[0], []).extend(names)
+    return quality.check(clips, cache_dir / "facts.jsonl", workers=workers, progress=progress, orphans=orphans)
+
+
+def write_records(selection: Selection, folder: Path) -> None:
+    """Write dropped.tsv, split.tsv and split_audit.json, and show the audit. Raises InputError when the split leaks."""
+    checked, split = selection.checked, selection.split
+    quality.write_dropped_tsv(folder / "dropped.tsv", checked.dropped)
+    proof = audit.audit(split)
+    proof["dropped_for_quality"] = quality.counts(checked.dropped)
+    audit.write(folder / "split_audit.json", proof)
+    with (folder / "split.tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["part", "language", "path"])
+        for part, rows in (*((part, getattr(split, part)) for part in PARTS), ("foreign", selection.held_out)):
+            table.writerows([part, clip.language, clip.path] for clip in rows)
+        table.writerows([one.reason, one.clip.language, one.clip.path] for one in split.dropped)
+    print(json.dumps(proof, indent=2, ensure_ascii=False))
+    if audit.leaks(proof):
+        raise InputError("The split leaks; nothing was trained. Report this with split_audit.json.", "leak")
+
+
+def decode(selection: Selection, cache_dir: Path, progress: bool = True) -> Parts:
+    """The selection's clips with their speech, decoded into `cache_dir` once for all runs."""
+    rows = [*(getattr(selection.split, part) for part in PARTS), selection.held_out]
+    return Parts(*(Part(clips, waveforms.prepare(clips, cache_dir, progress)) for clips in rows))
