@@ -57,7 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
     if run.push_to_hub and first and not run.prepare_only:
         publish.check(run.push_to_hub)
     run.output.mkdir(parents=True, exist_ok=True)
-    set_seed(optimisation.seed)
 
     # Prepare. One process does; the others find everything in the cache.
     with accelerator.main_process_first():
@@ -73,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     noises = sounds.load_noises(sources.noise)
 
     # Train. The head has a row for each background language beside the three.
+    set_seed(optimisation.seed)  # here: what is drawn before depends on what the cache has already
     base = sources.init_from or sources.base_model
     model = checkpoint.load_base(base, model_settings.window, parts.train.languages, model_settings.layers)
     model = checkpoint.add_lora(model, model_settings.lora_rank, model_settings.lora_dropout)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -50,14 +51,16 @@ def test_a_checkpoint_without_settings_takes_its_sources_from_the_command_line(e
 def test_several_runs_become_one(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "second")
     runs = [str(finished), str(tmp_path / "second")]
-    assert soup.main([*runs, "--output", str(tmp_path / "both")]) == 0
-    assert metrics(tmp_path / "both")["settings"]["runs"] == 2
-    assert (
-        soup.main([*runs[:1], str(tmp_path / "both"), "--output", str(tmp_path / "three"), "--base-share", "0.2"]) == 0
-    )
-    settings = metrics(tmp_path / "three")["settings"]
-    assert (settings["runs"], settings["base_share"]) == (3, 0.2)
-    report.fill("report", *report.load(tmp_path / "three"), "Made of synthetic examples.")
+    assert soup.main([*runs, "--output", str(tmp_path / "both"), "--base-share", "0.2"]) == 0
+    settings = metrics(tmp_path / "both")["settings"]
+    assert (settings["runs"], settings["base_share"]) == (2, 0.2)
+    report.fill("report", *report.load(tmp_path / "both"), "Made of synthetic examples.")
+
+
+def test_provenance_counts_what_was_averaged_before():
+    settings = [{}, {"runs": 2, "base_share": 0.2}]
+    runs = [soup.Finished(Path(), Path(), {"settings": one}) for one in settings]
+    assert soup.provenance(runs, 0.5) == {"runs": 3, "base_share": 0.55}  # half of a mean of 100 and 80 %
 
 
 def test_mistakes_are_sentences(finished, tmp_path, capsys):

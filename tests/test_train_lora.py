@@ -2,8 +2,10 @@
 
 import json
 
+import torch
+
 import train_lora
-from lid import LanguageIdentifier, audio
+from lid import InputError, LanguageIdentifier, audio
 from lid.release import report
 from tests.conftest import EXAMPLES
 from tests.recipe import SPOKEN
@@ -64,6 +66,21 @@ def test_card_and_report_say_what_was_measured(finished, tmp_path):
         assert "Made of synthetic examples." in text
         assert "{" not in text.replace("{\n", "").split("```")[0]
     assert LanguageIdentifier.load(tmp_path / "assets" / "model")
+
+
+def test_a_run_begins_alike_whether_its_clips_are_in_the_cache_or_not(command, tmp_path, monkeypatch):
+    begun = []
+
+    def stop(model, *others):
+        begun.append({name: weight.detach().clone() for name, weight in model.named_parameters()})
+        raise InputError("That is enough.")
+
+    monkeypatch.setattr(train_lora.loop, "train", stop)
+    for _ in range(2):
+        places = ["--cache-dir", str(tmp_path / "cache"), "--output", str(tmp_path / "out")]
+        assert train_lora.main([*command.arguments, *places]) == 1
+    for name, weight in begun[0].items():
+        assert torch.equal(weight, begun[1][name]), name
 
 
 def test_mistakes_are_sentences(command, capsys, tmp_path):
