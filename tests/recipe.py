@@ -10,7 +10,6 @@ import pytest
 import soundfile
 import soxr
 
-import train_lora
 from lid import audio
 from tests.conftest import EXAMPLES
 
@@ -74,5 +73,7 @@ def command(corpus, miniature, tmp_path_factory) -> Command:
 @pytest.fixture(scope="session")
 def finished(command) -> Path:
     """The folder of a run that has ended."""
+    import train_lora  # here: most tests need not wait for all that it imports
+
     assert train_lora.main(command.arguments) == 0
     return command.output

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from lid.errors import InputError
 
+PARTS = ("train", "validation", "test")  # of the three languages' own clips
+
 # What a clip may be used for.
 OWN = "own"  # one of the three languages: trains, or validates, or tests, as the split decides
 EXTRA = "extra"  # one of the three languages, for training only

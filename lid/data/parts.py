@@ -7,10 +7,8 @@ from functools import cached_property
 import numpy as np
 from torch.utils.data import Subset
 
-from lid.data.clip import Clip, StoredClip
+from lid.data.clip import PARTS, Clip, StoredClip
 from lid.languages import CODES
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

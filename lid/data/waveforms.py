@@ -33,10 +33,6 @@ class Waveforms(Sequence):
         start = self._ends[index - 1] if index else 0
         return self._pcm[start : self._ends[index]].astype(np.float32) / 32768.0
 
-    def samples(self, index: int) -> int:
-        """How long a clip is, without reading it."""
-        return self._ends[index] - (self._ends[index - 1] if index else 0)
-
 
 def prepare(clips: Sequence, folder: Path, progress: bool = True) -> Waveforms:
     """Decode `clips` (objects with `audio`, `path`, `language`) into `folder`, or open what an earlier run left there.

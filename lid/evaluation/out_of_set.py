@@ -33,30 +33,30 @@ def measure(
     return results
 
 
-def served(known: Sequence[Prediction], foreign: Sequence[Prediction], languages: Sequence[str]) -> dict:
-    """What people get: the share of `known` clips refused, and for each of the foreign `languages`, and for all, how
+def served(known: Sequence[Prediction], out_of_set: Sequence[Prediction], languages: Sequence[str]) -> dict:
+    """What people get: the share of `known` clips refused, and for each of the out-of-set `languages`, and for all, how
     well `known_score` keeps them apart and how many are refused."""
     own = [p.known_score for p in known]
     groups = {
-        code: [p for p, of in zip(foreign, languages, strict=True) if of == code] for code in sorted(set(languages))
+        code: [p for p, of in zip(out_of_set, languages, strict=True) if of == code] for code in sorted(set(languages))
     }
     return {
         "known_refused": metrics.rate(np.array([not p.known for p in known])),
         "foreign": {
             code: metrics.detection(own, [p.known_score for p in group])
             | {"refused": round(float(np.mean([not p.known for p in group])), 5)}
-            for code, group in {**groups, "all": list(foreign)}.items()
+            for code, group in {**groups, "all": list(out_of_set)}.items()
         },
     }
 
 
-def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], foreign: Sequence[np.ndarray]) -> dict:
+def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_set: Sequence[np.ndarray]) -> dict:
     """Five scores on the same clips: relative Mahalanobis distance (Ren et al. 2021), which is served, and distance to
     the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows of background
     languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
     detector = identifier.detector
     scores: dict[str, list[np.ndarray]] = {}
-    for waveforms in (known, foreign):
+    for waveforms in (known, out_of_set):
         embeddings = clip_embeddings(identifier.model, waveforms)
         logits = _logits(identifier, embeddings)
         for name, values in {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lid.data.clip import PARTS
 from lid.errors import InputError
 from lid.languages import CODES, NAMES
 from lid.model.open_set import KEPT
@@ -18,7 +19,6 @@ from lid.release import card, figures, medium
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = Path(__file__).parent / "templates"
-PARTS = ("train", "validation", "test")
 
 
 def load(run: Path) -> tuple[dict, dict]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lid.data import waveforms
-from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, StoredClip
+from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, StoredClip
 from lid.data.curation import audit, quality, splits
-from lid.data.parts import PARTS, Part, Parts
+from lid.data.parts import Part, Parts
 from lid.data.sources import spec
 from lid.errors import InputError
 from lid.languages import CODES

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lid.data.clip import Clip
+from lid.data.clip import PARTS, Clip
 from lid.data.curation import text
 from lid.data.curation.splits import Split
-from lid.data.parts import PARTS
 
 
 def audit(split: Split, threshold: float = text.THRESHOLD) -> dict:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lid.data.clip import Clip
+from lid.data.clip import PARTS, Clip
 from lid.data.curation import audit, splits, text
-from lid.data.parts import PARTS
 from lid.data.sources.folder import FolderSource
 from lid.errors import InputError
 from tests.conftest import ROOT

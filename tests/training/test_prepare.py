@@ -1,0 +1,62 @@
+"""Sources -> parts: who trains, who tests, and who is kept out."""
+
+import csv
+
+import pytest
+import soundfile
+import soxr
+
+from lid import audio
+from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN
+from lid.errors import InputError
+from lid.languages import CODES
+from lid.training import prepare
+from lid.training.config import Data, Sources
+from tests.conftest import EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def selection(corpus, tmp_path_factory):
+    extra, cache = (tmp_path_factory.mktemp(name) for name in ("extra", "cache"))
+    (extra / "uz" / "clips").mkdir(parents=True)
+    slow = soxr.resample(audio.decode(EXAMPLES / "uzbek.mp3"), audio.SAMPLE_RATE, audio.SAMPLE_RATE * 1.6)
+    soundfile.write(extra / "uz" / "clips" / "slow.wav", slow[: 4 * audio.SAMPLE_RATE], audio.SAMPLE_RATE)
+    (extra / "uz" / "validated.tsv").write_text("client_id\tpath\tsentence\nrobot\tslow.wav\t\n")
+    sources = Sources((str(corpus),), extra_train=(str(extra),), background=(str(corpus),))
+    return prepare.select(sources, Data(), ("tr",), cache, progress=False)
+
+
+def test_only_own_clips_validate_and_test(selection):
+    for part in (selection.split.validation, selection.split.test):
+        assert part
+        assert {clip.role for clip in part} == {OWN}
+
+
+def test_extra_and_background_clips_train(selection):
+    train = selection.split.train
+    assert {clip.role for clip in train} == {OWN, EXTRA, BACKGROUND}
+    assert [clip.path for clip in train if clip.role == EXTRA] == ["slow.wav"]
+    assert {clip.language for clip in train if clip.role == BACKGROUND} == {"kk"}
+    assert {clip.language for clip in train if clip.role == OWN} == set(CODES)
+
+
+def test_held_out_languages_are_in_no_part(selection):
+    split = selection.split
+    assert {(clip.language, clip.role) for clip in selection.held_out} == {("tr", HELD_OUT)}
+    assert not [clip for part in (split.train, split.validation, split.test) for clip in part if clip.language == "tr"]
+
+
+def test_records_name_every_clip_and_its_part(selection, tmp_path):
+    prepare.write_records(selection, tmp_path)
+    with (tmp_path / "split.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    split = selection.split
+    assert {row["language"] for row in rows if row["part"] == "foreign"} == {"tr"}
+    assert [row["path"] for row in rows if row["part"] == "test"] == [clip.path for clip in split.test]
+    assert len([row for row in rows if row["part"] == "train"]) == len(split.train)
+
+
+def test_a_held_out_language_that_no_source_has_is_a_sentence(corpus, tmp_path):
+    sources = Sources((str(corpus),), background=(str(corpus),))
+    with pytest.raises(InputError, match="--held-out-languages names fr"):
+        prepare.select(sources, Data(), ("fr", "tr"), tmp_path, progress=False)
