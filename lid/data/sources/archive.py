@@ -1,18 +1,19 @@
-"""A Common Voice .tar.gz as a stream: read once, never unpacked, its tables before or after its clips."""
+"""A Common Voice archive (.tar.gz) as a stream: read once, never unpacked, its tables before or after its clips."""
 
 import io
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from lid.data.clip import Clip
 from lid.data.sources.base import COMMON_VOICE, Journal, Progress, Source, silent
 from lid.data.sources.metadata import TABLES, ClipTable, bare_name, text_lines
-from lid.data.sources.reservoir import Spool
+from lid.data.sources.reservoir import Reservoir
 from lid.data.sources.selection import Selector, name_hash, reading_threshold
-from lid.data.sources.tar_stream import Member, members
+from lid.data.sources.tar_stream import Member, damage_in, members
 from lid.errors import InputError
 
 MAX_CLIP_BYTES = 64 * 1024**2  # a Common Voice clip has some 40 KB: a larger member is none, and would fill memory
@@ -35,11 +36,11 @@ class ArchiveSource(Source):
 
     With the tables before the clips, each clip is yielded as it passes and reading stops once the selector is full.
     With clips before the tables nobody knows yet whose they are: a bounded sample of them waits in a file in
-    `spool_folder` until the tables have come, and the archive is read to its end.
+    `temporary_folder` until the tables have come, and the archive is read to its end.
     """
 
     open_stream: Callable[[], BinaryIO] = field(default=None, repr=False)
-    spool_folder: str | os.PathLike | None = None
+    temporary_folder: str | os.PathLike | None = None
 
     def __post_init__(self) -> None:
         self.unit = "B"
@@ -51,59 +52,87 @@ class ArchiveSource(Source):
         with (
             self.open_stream() as stream,
             ClipTable(self.language, self.spec) as table,
-            Spool(selector, self.spool_folder) as spool,
+            Reservoir(selector, self.temporary_folder) as reservoir,
         ):
-            yield from _Reading(self, table, spool, selector, progress).run(stream)
+            yield from _Reading(self, table, reservoir, selector, progress).run(stream)
 
 
 class _Reading:
     """One pass over an archive."""
 
-    def __init__(self, source: ArchiveSource, table: ClipTable, spool: Spool, selector: Selector, progress: Progress):
-        self.source, self.table, self.spool, self.selector, self.progress = source, table, spool, selector, progress
+    def __init__(
+        self, source: ArchiveSource, table: ClipTable, reservoir: Reservoir, selector: Selector, progress: Progress
+    ):
+        self.source, self.table, self.reservoir = source, table, reservoir
+        self.selector, self.progress = selector, progress
         self.streaming = False  # whether the rows are known, so that clips can be judged as they pass
+        self.links: dict[str, str] = {}  # hard links among the clips: path of the link -> of the bytes
         self.threshold: int | None = None
         self.without_duration: list[str] = []
         source.orphans, source.late_durations = [], {}
 
     def run(self, stream: BinaryIO) -> Iterator[Clip]:
-        for member in members(stream, self.source.spec):
+        with damage_in(self.source.spec):
+            for member in members(stream, self.source.spec):
+                self.progress(stream.tell(), stream.size)
+                if member.link:
+                    self._note_link(member)
+                elif member.name in TABLES:
+                    self.table.add(member.name, text_lines(member.file))
+                elif member.folder == "clips" and member.size <= MAX_CLIP_BYTES:
+                    yield from self._clip(member.name, member.file)
+                    if self.selector.full and self.streaming:
+                        return
             self.progress(stream.tell(), stream.size)
-            if member.name in TABLES:
-                self.table.add(member.name, text_lines(member.file))
-            elif member.folder == "clips" and member.size <= MAX_CLIP_BYTES:
-                yield from self._clip(member)
-                if self.selector.full and self.streaming:
-                    return
-        self.progress(stream.tell(), stream.size)
-        yield from self._rest()
+            if self.links:
+                yield from self._linked()
+            yield from self._rest()
 
-    def _clip(self, member: Member) -> Iterator[Clip]:
-        name = bare_name(member.name)
+    def _note_link(self, member: Member) -> None:
+        if member.folder == "clips":
+            self.links[member.path] = self.links.get(member.link, member.link)
+
+    def _linked(self) -> Iterator[Clip]:
+        """Clips that are hard links: what they share has passed by then, so the archive is read once more."""
+        sharing: dict[str, list[str]] = defaultdict(list)
+        for link, path in self.links.items():
+            sharing[path].append(PurePosixPath(link).name)
+        with self.source.open_stream() as stream:
+            for member in members(stream, self.source.spec):
+                self.progress(stream.tell(), stream.size)
+                if member.file and member.size <= MAX_CLIP_BYTES and (names := sharing.pop(member.path, None)):
+                    data = member.file.read()
+                    for name in names:
+                        yield from self._clip(name, io.BytesIO(data))
+                if not sharing or (self.selector.full and self.streaming):
+                    return
+
+    def _clip(self, file_name: str, file: BinaryIO) -> Iterator[Clip]:
+        name = bare_name(file_name)
         if not self.table.mark(name):
             return
         if self.table.ready and not self.streaming:
             self._start_streaming()
-            yield from self._from_spool()
+            yield from self._from_reservoir()
         if not self.streaming:
-            if self.spool.wants(name):
-                self.spool.add(name, member.file.read())
+            if self.reservoir.wants(name):
+                self.reservoir.add(name, file.read())
         elif self.threshold is None or name_hash(name) <= self.threshold:
             row = self.table.get(name)
             if row and self.selector.accept(row[1]):
                 if row[3] is None:
                     self.without_duration.append(name)
-                yield self._row(row, member.file.read())
+                yield self._row(row, file.read())
 
     def _start_streaming(self) -> None:
         self.streaming = True
         self.threshold = reading_threshold(self.table.queue(), self.selector.want, self.selector.max_per_speaker)
 
-    def _from_spool(self) -> Iterator[Clip]:
+    def _from_reservoir(self) -> Iterator[Clip]:
         for row in self.table.found():
-            if self.selector.full or name_hash(row[0]) > self.spool.threshold:
+            if self.selector.full or name_hash(row[0]) > self.reservoir.threshold:
                 return
-            audio = self.spool.get(row[0])
+            audio = self.reservoir.get(row[0])
             if audio is not None and self.selector.accept(row[1]):
                 yield self._row(row, audio)
 
@@ -111,7 +140,7 @@ class _Reading:
         """What is known only at the archive's end."""
         self.table.settle()
         if not self.streaming:
-            yield from self._from_spool()
+            yield from self._from_reservoir()
         for row in self.table.missing():
             yield self._row(row, None)
         self.source.orphans = self.table.orphans()

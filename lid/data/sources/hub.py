@@ -20,7 +20,7 @@ from lid.data.sources.http_stream import HttpStream, Link
 from lid.data.sources.metadata import ClipTable, bare_name, text_lines
 from lid.data.sources.retry import RetryPolicy
 from lid.data.sources.selection import Selector
-from lid.data.sources.tar_stream import members
+from lid.data.sources.tar_stream import damage_in, members
 from lid.errors import InputError
 
 EXPORT = "refs/convert/parquet"  # the branch where the Hub keeps a Parquet copy of every dataset
@@ -143,9 +143,10 @@ class HubSource(Source):
         table.settle()
 
         def shard(name: str) -> Iterator[Clip]:
-            with self._open(name) as stream:
-                for member in members(stream, f"{self.spec} {PurePosixPath(name).name}"):
-                    if row := table.get(bare_name(member.name)):
+            shown = f"{self.spec} {PurePosixPath(name).name}"
+            with self._open(name) as stream, damage_in(shown):
+                for member in members(stream, shown):
+                    if member.file and (row := table.get(bare_name(member.name))):
                         yield Clip(row[0], member.file.read(), self.language, row[1], row[2], self.domain, row[3])
 
         return [partial(shard, name) for name in names]
