@@ -211,8 +211,8 @@ def _check_private(files: Files, run: Path) -> None:
 def _send(api: HfApi, kind: str, repo: str, files: Files) -> None:
     """One commit with every file that the repository does not have as it is, less what is ours there and gone here.
 
-    `HfApi.upload_folder(delete_patterns=...)` would do it in several commits, and whoever came between two of them would
-    load new weights with old thresholds.
+    `HfApi.upload_folder(delete_patterns=...)` would do it in several commits, and whoever came in between would load
+    new weights with old thresholds.
     """
     with _sentences(f"The upload to {repo} stopped; the same command again goes on where it was"):
         there = api.list_repo_files(repo, repo_type=kind)
