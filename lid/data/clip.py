@@ -11,7 +11,8 @@ class Clip:
 
     `audio` holds the file's bytes (None when the row names a file that does not exist), `path` its name within the
     source, `speaker` an opaque hash ("" when unknown), `sentence` the text that was read ("" when unknown), `source`
-    where the clip came from, `duration` seconds as the source declares them (None when it does not).
+    where the clip came from, `duration` seconds as the source declares them (None when it does not). `problem` says in
+    words why the row itself cannot be used ("" when it can).
     """
 
     path: str
@@ -21,6 +22,7 @@ class Clip:
     sentence: str = ""
     source: str = ""
     duration: float | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class StoredClip:
     file: str | None
     offset: int = 0
     size: int | None = None
+    problem: str = ""
 
     @property
     def audio(self) -> bytes | None:

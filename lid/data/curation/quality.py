@@ -22,6 +22,7 @@ from lid.data.curation.measurements import Facts, FactsCache, examine, gather
 __all__ = ["REASONS", "Checked", "Dropped", "Facts", "QualityLimits", "check", "counts", "examine", "write_dropped_tsv"]
 
 REASONS = {
+    "malformed": "the row cannot be used",
     "missing": "the row names a file that does not exist",
     "no_row": "the file is in no row",
     "empty": "the file has 0 bytes",
@@ -155,6 +156,7 @@ def _verdict(clip: Clip, facts: Facts, limits: QualityLimits) -> tuple[str, str]
     expected = clip.duration if clip.duration is not None else facts.declared
     missing = 0.0 if expected is None else expected - facts.seconds
     rules = [
+        (bool(clip.problem), "malformed", clip.problem),
         (bool(facts.failure), facts.failure, ""),
         (facts.broken, "truncated", f"{facts.seconds:.2f} s can be read"),
         (

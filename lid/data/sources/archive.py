@@ -3,14 +3,14 @@
 import io
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from lid.data.clip import Clip
 from lid.data.sources.base import COMMON_VOICE, Journal, Progress, Source, silent
-from lid.data.sources.metadata import TABLES, ClipTable, bare_name, text_lines
+from lid.data.sources.metadata import TABLES, ClipTable, Row, bare_name, text_lines
 from lid.data.sources.reservoir import Reservoir
 from lid.data.sources.selection import Selector, name_hash, reading_threshold
 from lid.data.sources.tar_stream import Member, damage_in, members
@@ -84,8 +84,7 @@ class _Reading:
                     if self.selector.full and self.streaming:
                         return
             self.progress(stream.tell(), stream.size)
-            if self.links:
-                yield from self._linked()
+            yield from self._linked()
             yield from self._rest()
 
     def _note_link(self, member: Member) -> None:
@@ -93,19 +92,37 @@ class _Reading:
             self.links[member.path] = self.links.get(member.link, member.link)
 
     def _linked(self) -> Iterator[Clip]:
-        """Clips that are hard links: what they share has passed by then, so the archive is read once more."""
+        """Clips that are hard links: what they share has passed by then."""
         sharing: dict[str, list[str]] = defaultdict(list)
         for link, path in self.links.items():
             sharing[path].append(PurePosixPath(link).name)
+        for member in self._once_more(sharing, lambda member: member.path):
+            data = member.file.read()
+            for name in sharing.pop(member.path):
+                yield from self._clip(name, io.BytesIO(data))
+
+    def _renamed(self) -> Iterator[Clip]:
+        """Clips whose ending is not the one in their row: only when all names were seen is it clear whose they are."""
+        rows = {row.file: row for row in self.table.found(renamed=True) if self._chosen(row.file)}
+        for member in self._once_more(rows, lambda member: bare_name(member.name) if member.folder == "clips" else ""):
+            row = rows.pop(bare_name(member.name))
+            if self.selector.accept(row.speaker):
+                yield self._row(row, member.file.read())
+
+    def _once_more(self, wanted: Mapping[str, object], key: Callable[[Member], str]) -> Iterator[Member]:
+        """Members whose `key` is among `wanted`: the archive is read again, until all are taken out of it."""
+        if not wanted or self.selector.full:
+            return
         with self.source.open_stream() as stream:
             for member in members(stream, self.source.spec):
                 self.progress(stream.tell(), stream.size)
-                if member.file and member.size <= MAX_CLIP_BYTES and (names := sharing.pop(member.path, None)):
-                    data = member.file.read()
-                    for name in names:
-                        yield from self._clip(name, io.BytesIO(data))
-                if not sharing or (self.selector.full and self.streaming):
+                if member.file and member.size <= MAX_CLIP_BYTES and key(member) in wanted:
+                    yield member
+                if not wanted or self.selector.full:
                     return
+
+    def _chosen(self, name: str) -> bool:
+        return self.threshold is None or name_hash(name) <= self.threshold
 
     def _clip(self, file_name: str, file: BinaryIO) -> Iterator[Clip]:
         name = bare_name(file_name)
@@ -117,10 +134,10 @@ class _Reading:
         if not self.streaming:
             if self.reservoir.wants(name):
                 self.reservoir.add(name, file.read())
-        elif self.threshold is None or name_hash(name) <= self.threshold:
+        elif self._chosen(name):
             row = self.table.get(name)
-            if row and self.selector.accept(row[1]):
-                if row[3] is None:
+            if row and self.selector.accept(row.speaker):
+                if row.seconds is None:
                     self.without_duration.append(name)
                 yield self._row(row, file.read())
 
@@ -129,11 +146,14 @@ class _Reading:
         self.threshold = reading_threshold(self.table.queue(), self.selector.want, self.selector.max_per_speaker)
 
     def _from_reservoir(self) -> Iterator[Clip]:
+        self.table.match()
         for row in self.table.found():
-            if self.selector.full or name_hash(row[0]) > self.reservoir.threshold:
+            if self.streaming and row.file != row.path:  # its true name may still come
+                continue
+            if self.selector.full or name_hash(row.file) > self.reservoir.threshold:
                 return
-            audio = self.reservoir.get(row[0])
-            if audio is not None and self.selector.accept(row[1]):
+            audio = self.reservoir.get(row.file)
+            if audio is not None and self.selector.accept(row.speaker):
                 yield self._row(row, audio)
 
     def _rest(self) -> Iterator[Clip]:
@@ -141,12 +161,17 @@ class _Reading:
         self.table.settle()
         if not self.streaming:
             yield from self._from_reservoir()
+        else:
+            self.table.match()
+            yield from self._renamed()
         for row in self.table.missing():
             yield self._row(row, None)
+        for path, problem in self.table.bad():
+            yield self._row(Row(path, "", "", None), None, problem)
         self.source.orphans = self.table.orphans()
         late = ((name, self.table.duration(name)) for name in self.without_duration)
         self.source.late_durations = {name: seconds for name, seconds in late if seconds is not None}
 
-    def _row(self, row: tuple, audio: bytes | None) -> Clip:
-        path, speaker, sentence, seconds = row
-        return Clip(path, audio, self.source.language, speaker, sentence, COMMON_VOICE, seconds)
+    def _row(self, row: Row, audio: bytes | None, problem: str = "") -> Clip:
+        facts = row.speaker, row.sentence, COMMON_VOICE, row.seconds, problem
+        return Clip(row.path, audio, self.source.language, *facts)

@@ -134,6 +134,7 @@ class _Writer:
         row = {"path": clip.path, "speaker": clip.speaker, "sentence": clip.sentence, "source": clip.source}
         size = None if clip.audio is None else len(clip.audio)
         row |= {"duration": clip.duration, "offset": self.size, "size": size}
+        row |= {"problem": clip.problem} if clip.problem else {}
         self._clips.write(clip.audio or b"")
         self._index.write(_line(row))
         self.rows, self.size = self.rows + 1, self.size + (size or 0)
@@ -189,6 +190,7 @@ def _rows(entry: Path) -> Iterator[StoredClip]:
                 file=None if size is None else file,
                 offset=row["offset"],
                 size=size,
+                problem=row.get("problem", ""),
             )
 
 

@@ -31,7 +31,9 @@ def mirror_shards(
         with repository.open(name) as stream, damage_in(shown):
             for member in members(stream, shown):
                 if member.file and (row := table.get(bare_name(member.name))):
-                    yield Clip(row[0], member.file.read(), table.language, row[1], row[2], domain, row[3])
+                    yield Clip(
+                        row.path, member.file.read(), table.language, row.speaker, row.sentence, domain, row.seconds
+                    )
 
     return [partial(shard, name) for name in sorted(names, key=_numbers)]
 

@@ -99,11 +99,11 @@ def unpack(stream: BinaryIO, name: str) -> BinaryIO:
         head += more
     if not head:
         raise InputError(f"{name} is empty (0 bytes). Download it again.", "damaged")
-    whole = io.BufferedReader(_Rejoined(head, stream), BLOCK)
+    whole = io.BufferedReader(Rejoined(head, stream), BLOCK)
     return next((opened(whole) for magic, opened in PACKINGS.items() if head.startswith(magic)), whole)
 
 
-class _Rejoined(io.RawIOBase):
+class Rejoined(io.RawIOBase):
     """A stream from its start, of which `head` was read already. Closing it leaves the stream open."""
 
     def __init__(self, head: bytes, stream: BinaryIO):
