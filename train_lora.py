@@ -28,7 +28,7 @@ from accelerate.utils import set_seed
 
 from lid import audio
 from lid.data import waveforms
-from lid.data.curation import audit, conditions, quality, splits, text
+from lid.data.curation import audit, conditions, losses, quality, splits, text
 from lid.data.sources import spec
 from lid.errors import InputError
 from lid.evaluation import baselines, evaluate, open_set, shortcuts
@@ -134,6 +134,9 @@ def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, w
     checked = quality.check(
         [*clips, *extra], cache / "facts.jsonl", workers=options.workers, progress=speak, orphans=orphans
     )
+    if speak:
+        quality.write_dropped_tsv(options.output / "dropped.tsv", checked.dropped)
+    losses.require_languages(checked, (*CODES, *spoken), options.want)
     set_aside = {id(clip) for clip in extra}
     split = splits.split(
         [clip for clip in checked.kept if id(clip) not in set_aside],
@@ -170,9 +173,8 @@ def _load(specs: list[str], languages: Sequence[str], options: argparse.Namespac
 
 
 def write_records(options: argparse.Namespace, checked: quality.Checked, split: splits.Split, unseen: list) -> None:
-    """dropped.tsv, split.tsv and split_audit.json, and their sums on the screen."""
+    """split.tsv and split_audit.json, and their sums on the screen."""
     output = options.output
-    quality.write_dropped_tsv(output / "dropped.tsv", checked.dropped)
     proof = audit.audit(split, options.similarity)
     proof["dropped_for_quality"] = quality.counts(checked.dropped)
     audit.write(output / "split_audit.json", proof)

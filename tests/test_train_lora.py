@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -171,3 +172,17 @@ def test_an_option_out_of_range_is_said_in_a_sentence(option, value, sentence, c
     with pytest.raises(SystemExit):
         train_lora.main(["--data", "x", "--output", "x", option, value])
     assert sentence in capsys.readouterr().err
+
+
+def test_a_language_that_its_data_has_lost_ends_the_run(corpus, command, tmp_path, capsys):
+    """The files of one language have names that are in no row."""
+    shutil.copytree(corpus, tmp_path / "corpus")
+    clips = tmp_path / "corpus" / "uz" / "clips"
+    for number, clip in enumerate(sorted(clips.iterdir())):
+        clip.rename(clips / f"{number}.flac")
+    arguments = [*command[0], "--data", str(tmp_path / "corpus"), "--output", str(tmp_path / "out")]
+    assert train_lora.main(arguments) == 1
+    complaint = capsys.readouterr().err
+    assert "because the row names a file that does not exist: broken.mp3, uz-0.8-0.flac, uz-0.8-1.flac." in complaint
+    assert "are in no row: 0.flac, 1.flac, 10.flac." in complaint
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["dropped.tsv"]
