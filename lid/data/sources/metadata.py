@@ -6,7 +6,9 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import PurePosixPath
+from statistics import median_low
 from typing import BinaryIO, NamedTuple
 
 from lid.data.sources.selection import name_hash
@@ -19,6 +21,7 @@ UNUSED = ("invalidated.tsv", "other.tsv")  # their clips lie in clips/ too, but 
 DURATIONS = "clip_durations.tsv"
 TABLES = frozenset({VALIDATED, *SPLITS, *UNUSED, DURATIONS})
 BAD_SHARE = 0.2  # of a table's rows: more that cannot be used, and it is not the table it was taken for
+START = 100  # rows by which it is known whether every row of a table ends in a tab
 BAD_ROWS = 2  # so many are no share of a small table
 ENDING = re.compile(r"\.(mp[234]|m4a|wav|wave|flac|og[gax]|opus|aac|aiff?|amr|3gp|wma|webm|mka|caf|au)$", re.IGNORECASE)
 ENCODINGS = {  # first bytes -> encoding; a table without any of them is UTF-8
@@ -215,11 +218,14 @@ class ClipTable:
             index = columns.get(title)
             return row[index] if index is not None and index < len(row) else ""
 
+        rows = iter(rows)
+        start = list(islice(rows, START))
+        width = max(len(header), median_low(len(row) for _, row in start)) if start else 0
         total, bad, locales = 0, [], set()
-        for number, row in rows:
+        for number, row in chain(start, rows):
             total += 1
             path, locale = bare_name(value(row, "path")), value(row, "locale")
-            if any(cell.strip() for cell in row[len(header) :]):
+            if len(row) > width or any(cell.strip() for cell in row[len(header) :]):
                 problem = f"line {number} of {name} has {len(row)} columns instead of {len(header)}"
             elif not path:
                 problem = f"line {number} of {name} names no clip"

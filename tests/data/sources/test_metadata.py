@@ -86,6 +86,7 @@ def edited(made: Corpus, line: int, old: str, new: str) -> Corpus:
     ("old", "new", "problem"),
     [
         ("sentence 3", "sentence\t3", "line 5 of validated.tsv has 7 columns instead of 6"),
+        ("sentence 3\t2\tuz", "sentence\t3\t2\t", "line 5 of validated.tsv has 7 columns instead of 6"),
         ("\tuz", "\tru", "line 5 of validated.tsv says ru"),
         ("common_voice_uz_000003.mp3", "", "line 5 of validated.tsv names no clip"),
     ],
