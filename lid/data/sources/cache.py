@@ -2,7 +2,8 @@
 
 One folder holds one selection of one source: `clips.bin`, the encoded clips one behind the other; `index.jsonl`, a line
 for each; `meta.json`. It is built under another name by whoever holds its lock and renamed when it is whole, so nobody
-ever reads half of one, whatever was killed when.
+ever reads half of one, whatever was killed when. Caches of other libraries keep decoded rows or pickles; here a clip is
+read by its place in one file, by as many processes as like.
 """
 
 import errno
