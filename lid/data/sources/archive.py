@@ -102,7 +102,7 @@ class _Reading:
                 yield from self._clip(name, io.BytesIO(data))
 
     def _renamed(self) -> Iterator[Clip]:
-        """Clips whose ending is not the one in their row: only when all names were seen is it clear whose they are."""
+        """Clips under another name than in their row: only when all names were seen is it clear whose they are."""
         rows = {row.file: row for row in self.table.found(renamed=True) if self._chosen(row.file)}
         for member in self._once_more(rows, lambda member: bare_name(member.name) if member.folder == "clips" else ""):
             row = rows.pop(bare_name(member.name))

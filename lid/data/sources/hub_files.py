@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from zipfile import ZipFile
 
 from lid.data.sources.http_stream import HttpStream, Link
+from lid.data.sources.metadata import stem
 from lid.data.sources.retry import RetryPolicy
 from lid.errors import InputError
 
@@ -33,17 +34,20 @@ class Repository:
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
+        """Paths by bare name, and by its stem."""
         found = defaultdict(list)
         for path in self.files:
-            found[PurePosixPath(path).name].append(path)
+            for name in {PurePosixPath(path).name, stem(PurePosixPath(path).name)}:
+                found[name].append(path)
         return found
 
     def find(self, name: str) -> str | None:
-        """The path of the file that a table calls `name`: that path, or the only file of its bare name."""
+        """The path of the file that a table calls `name`: that path, or the only one of its bare name or its stem."""
         path = name.removeprefix("./")
         if path in self._known:
             return path
-        alike = self._by_name.get(PurePosixPath(path).name, [])
+        bare = PurePosixPath(path).name
+        alike = self._by_name.get(bare) or self._by_name.get(stem(bare), [])
         return alike[0] if len(alike) == 1 else None
 
     def open(self, path: str) -> HttpStream:

@@ -19,7 +19,8 @@ def mirror_shards(
 ) -> list[Callable[[], Iterator[Clip]]]:
     """Shards of this layout; [] where the repository has another. `table` takes the rows, `domain` is `Clip.source`."""
     split = {"validation": "dev"}.get(split, split)
-    names = [name for name in repository.files if re.fullmatch(rf"audio/{re.escape(config)}/{split}/[^/]+\.tar", name)]
+    pattern = re.compile(rf"audio/{re.escape(config)}/{re.escape(split)}/[^/]+\.tar")
+    names = sorted(filter(pattern.fullmatch, repository.files), key=_numbers)
     if not names:
         return []
     with io.BufferedReader(repository.open(f"transcript/{config}/{split}.tsv")) as stream:
@@ -27,6 +28,8 @@ def mirror_shards(
     table.settle()
 
     def shard(name: str) -> Iterator[Clip]:
+        if name == names[0]:
+            yield from (Clip(path, None, table.language, source=domain, problem=why) for path, why in table.bad())
         shown = f"{repository.spec} {PurePosixPath(name).name}"
         with repository.open(name) as stream, damage_in(shown):
             for member in members(stream, shown):
@@ -35,7 +38,7 @@ def mirror_shards(
                         row.path, member.file.read(), table.language, row.speaker, row.sentence, domain, row.seconds
                     )
 
-    return [partial(shard, name) for name in sorted(names, key=_numbers)]
+    return [partial(shard, name) for name in names]
 
 
 def _numbers(name: str) -> list:

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import PurePosixPath
@@ -40,7 +41,7 @@ CREATE TABLE unused (stem INTEGER PRIMARY KEY);
 CREATE TABLE files (hash INTEGER PRIMARY KEY, stem INTEGER, path TEXT);
 CREATE TABLE matched (file INTEGER PRIMARY KEY, row INTEGER UNIQUE);
 """
-# A file belongs to the row of its name; where there is none, to the only row that differs from it in its ending alone.
+# A file belongs to the row of its name; where there is none, to the only row whose name has the same stem.
 MATCH = """
 DELETE FROM matched;
 INSERT INTO matched SELECT hash, hash FROM files WHERE hash IN (SELECT hash FROM rows);
@@ -52,7 +53,7 @@ WHERE file.hash != row.hash AND stem NOT IN unused;
 
 
 class Row(NamedTuple):
-    """A row of a table. `file` is the name of its file ("" when there is none): `path`, or that with another ending."""
+    """A row of a table. `file` is the name of its file ("" when there is none): `path`, or one of the same stem."""
 
     path: str
     speaker: str
@@ -66,9 +67,14 @@ def bare_name(path: str | os.PathLike) -> str:
     return PurePosixPath(path).name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def stem(name: str) -> str:
+    """A bare file name without what copying and converting change: ending, case, and how accents are composed."""
+    return unicodedata.normalize("NFC", ENDING.sub("", name)).casefold()
+
+
 def stem_hash(name: str) -> int:
-    """`name_hash` of a bare file name without its ending."""
-    return name_hash(ENDING.sub("", name))
+    """`name_hash` of a bare file name's stem."""
+    return name_hash(stem(name))
 
 
 def text_lines(file: BinaryIO) -> Iterator[str]:
@@ -172,7 +178,7 @@ class ClipTable:
         self._db.execute("BEGIN")
 
     def found(self, renamed: bool = False) -> Iterator[Row]:
-        """Rows that have a file, in the order of selection, each once; `renamed`: only those with another ending."""
+        """Rows that have a file, in the order of selection, each once; `renamed`: only those under another name."""
         query = """
             SELECT files.hash, rows.path, speaker, sentence, coalesce(own.seconds, other.seconds), files.path
             FROM matched JOIN files ON files.hash = matched.file JOIN rows ON rows.hash = matched.row
@@ -224,7 +230,7 @@ class ClipTable:
         total, bad, locales = 0, [], set()
         for number, row in chain(start, rows):
             total += 1
-            path, locale = bare_name(value(row, "path")), value(row, "locale")
+            path, locale = bare_name(value(row, "path").strip().replace("\\", "/")), value(row, "locale")
             if len(row) > width or any(cell.strip() for cell in row[len(header) :]):
                 problem = f"line {number} of {name} has {len(row)} columns instead of {len(header)}"
             elif not path:

@@ -53,6 +53,18 @@ def test_a_clip_is_found_under_another_ending(made, tmp_path, way, ending, clip_
     assert source.orphans == [f"common_voice_uz_orphan{clip_ending}"]
 
 
+@pytest.mark.parametrize(
+    ("in_table", "on_disk"),
+    [("clips\\x.mp3", "x.mp3"), (" x.mp3 ", "x.mp3"), ("X.MP3", "x.mp3"), ("cafe\u0301.mp3", "caf\u00e9.mp3")],
+    ids=["folder of Windows", "blanks", "case", "composed accents"],
+)
+def test_a_clip_is_found_under_a_name_that_a_copy_changed(made, tmp_path, in_table, on_disk):
+    other = edited(made, 2, "common_voice_uz_000000.mp3", in_table)
+    other.files[f"clips/{on_disk}"] = other.files.pop("clips/common_voice_uz_000000.mp3")
+    clips = list(open_source(other, "folder", tmp_path).clips())
+    assert sum(clip.audio == made.clips["common_voice_uz_000000.mp3"] for clip in clips) == 1
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_choice_among_renamed_clips_is_as_large_as_asked(made, tmp_path, way):
     clips = read(renamed(made, ".mp3", ".wav"), way, tmp_path, Selector(20, max_per_speaker=5))
