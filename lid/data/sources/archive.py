@@ -66,7 +66,7 @@ class _Reading:
         self.source, self.table, self.reservoir = source, table, reservoir
         self.selector, self.progress = selector, progress
         self.streaming = False  # whether the rows are known, so that clips can be judged as they pass
-        self.links: dict[str, str] = {}  # hard links among the clips: path of the link -> of the bytes
+        self.links: dict[str, str] = {}  # links among the clips: path of the link -> of the bytes
         self.threshold: int | None = None
         self.without_duration: list[str] = []
         source.orphans, source.late_durations = [], {}
@@ -92,7 +92,7 @@ class _Reading:
             self.links[member.path] = self.links.get(member.link, member.link)
 
     def _linked(self) -> Iterator[Clip]:
-        """Clips that are hard links: what they share has passed by then."""
+        """Clips that are links: what they share has passed by then, or comes later."""
         sharing: dict[str, list[str]] = defaultdict(list)
         for link, path in self.links.items():
             sharing[path].append(PurePosixPath(link).name)

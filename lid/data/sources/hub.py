@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from tarfile import TarError
 from zipfile import BadZipFile
 
 from lid.data.clip import Clip
@@ -310,9 +311,9 @@ def _in_sentences(spec: str):
     except (HTTPError, HfHubHTTPError, ConnectionError, TimeoutError) as error:
         text = f"{spec}: the Hub cannot be reached: {_first_line(error)}. Run this again later."
         raise InputError(text, "connection") from error
-    except (ValueError, FileNotFoundError, DatasetsError, ImportError, NotImplementedError, BadZipFile) as error:
-        # an unknown configuration, whose text lists the others; tables that contradict each other; a layout that wants
-        # another package
+    except (ValueError, OSError, DatasetsError, ImportError, NotImplementedError, BadZipFile, TarError) as error:
+        # an unknown configuration, whose text lists the others; tables that contradict each other or are damaged; a
+        # layout that wants another package
         raise InputError(f"{spec} cannot be opened: {_first_line(error)}", "data") from error
 
 

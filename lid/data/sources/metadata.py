@@ -22,7 +22,8 @@ UNUSED = ("invalidated.tsv", "other.tsv")  # their clips lie in clips/ too, but 
 DURATIONS = "clip_durations.tsv"
 TABLES = frozenset({VALIDATED, *SPLITS, *UNUSED, DURATIONS})
 BAD_SHARE = 0.2  # of a table's rows: more that cannot be used, and it is not the table it was taken for
-START = 100  # rows by which it is known whether every row of a table ends in a tab
+START = 100  # rows by which it is known how long the rows of a table usually are: editors cut tabs off, or add one
+NEEDED = ("path", "client_id", "locale")  # columns that no whole row ends before
 BAD_ROWS = 2  # so many are no share of a small table
 ENDING = re.compile(r"\.(mp[234]|m4a|wav|wave|flac|og[gax]|opus|aac|aiff?|amr|3gp|wma|webm|mka|caf|au)$", re.IGNORECASE)
 ENCODINGS = {  # first bytes -> encoding; a table without any of them is UTF-8
@@ -226,12 +227,13 @@ class ClipTable:
 
         rows = iter(rows)
         start = list(islice(rows, START))
-        width = max(len(header), median_low(len(row) for _, row in start)) if start else 0
+        usual = median_low(len(row) for _, row in start) if start else 0
+        needed = max((index for title in NEEDED if (index := columns.get(title, -1)) < usual), default=-1)
         total, bad, locales = 0, [], set()
         for number, row in chain(start, rows):
             total += 1
             path, locale = bare_name(value(row, "path").strip().replace("\\", "/")), value(row, "locale")
-            if len(row) > width or any(cell.strip() for cell in row[len(header) :]):
+            if not needed < len(row) <= max(len(header), usual) or any(cell.strip() for cell in row[len(header) :]):
                 problem = f"line {number} of {name} has {len(row)} columns instead of {len(header)}"
             elif not path:
                 problem = f"line {number} of {name} names no clip"

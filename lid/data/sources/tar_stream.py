@@ -7,6 +7,7 @@ import bz2
 import gzip
 import io
 import lzma
+import posixpath
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,8 +30,8 @@ PACKINGS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {  # first bytes -> who 
 class Member:
     """A file in the archive. `file` can be read until the next member is asked for; `size` is in bytes.
 
-    A hard link has no bytes of its own: `link` is the `path` of the earlier member whose bytes it shares, and `file` is
-    None.
+    A hard or symbolic link has no bytes of its own: `link` is the `path` of the member whose bytes it shares, and
+    `file` is None.
     """
 
     path: str
@@ -59,7 +60,7 @@ def is_archive(head: bytes) -> bool:
 
 
 def members(stream: BinaryIO, name: str) -> Iterator[Member]:
-    """Files and hard links in the order they lie; `name` is what sentences call the archive.
+    """Files and links within the archive in the order they lie; `name` is what sentences call the archive.
 
     Archives joined end to end (`cat a.tar b.tar`) are read as one. The end is reached only after the checksum over
     everything, where the packing has one, has been compared. Raises InputError("damaged").
@@ -75,6 +76,10 @@ def members(stream: BinaryIO, name: str) -> Iterator[Member]:
                 yield Member(_path(info.name), info.size, archive.extractfile(info))
             elif info.islnk():
                 yield Member(_path(info.name), 0, None, _path(info.linkname))
+            elif info.issym():
+                link = posixpath.normpath(posixpath.join(posixpath.dirname(_path(info.name)), info.linkname))
+                if not link.startswith(("/", "..")):
+                    yield Member(_path(info.name), 0, None, link)
 
 
 @contextmanager
@@ -100,7 +105,10 @@ def unpack(stream: BinaryIO, name: str) -> BinaryIO:
     if not head:
         raise InputError(f"{name} is empty (0 bytes). Download it again.", "damaged")
     whole = io.BufferedReader(Rejoined(head, stream), BLOCK)
-    return next((opened(whole) for magic, opened in PACKINGS.items() if head.startswith(magic)), whole)
+    for magic, opened in PACKINGS.items():
+        if head.startswith(magic):
+            return unpack(opened(whole), name)  # some servers pack what is packed already
+    return whole
 
 
 class Rejoined(io.RawIOBase):

@@ -101,6 +101,7 @@ def edited(made: Corpus, line: int, old: str, new: str) -> Corpus:
         ("sentence 3\t2\tuz", "sentence\t3\t2\t", "line 5 of validated.tsv has 7 columns instead of 6"),
         ("\tuz", "\tru", "line 5 of validated.tsv says ru"),
         ("common_voice_uz_000003.mp3", "", "line 5 of validated.tsv names no clip"),
+        ("sentence 3\t2\tuz", "sentence 3", "line 5 of validated.tsv has 4 columns instead of 6"),
     ],
 )
 def test_one_bad_row_is_told_and_the_others_are_read(made, tmp_path, way, old, new, problem):
@@ -109,6 +110,22 @@ def test_one_bad_row_is_told_and_the_others_are_read(made, tmp_path, way, old, n
     assert [clip.problem for clip in clips if clip.problem] == [problem]
     assert sum(clip.audio is not None for clip in clips) == 58
     assert ("common_voice_uz_000003.mp3" in source.orphans) == (new == "")
+
+
+def test_a_table_may_have_no_rows(made, tmp_path):
+    made.files["other.tsv"] = made.files["other.tsv"].splitlines()[0]
+    assert len(read(made, "folder", tmp_path)) == 60
+
+
+def test_a_sentence_over_two_lines_is_two_bad_rows(made, tmp_path):
+    clips = read(edited(made, 5, "sentence 3", "sentence\n3"), "folder", tmp_path)
+    assert [clip.problem[:6] for clip in clips.values() if clip.problem] == ["line 5", "line 6"]
+
+
+def test_rows_may_end_where_the_rest_is_empty(made, tmp_path):
+    made.files[VALIDATED] = made.files[VALIDATED].replace(b"\tlocale", b"\tlocale\tage\tgender", 1)
+    other = edited(made, 5, "\tuz", "\tuz\tthirties\tfemale")
+    assert not any(clip.problem for clip in read(other, "folder", tmp_path).values())
 
 
 def test_tabs_behind_the_last_column_are_no_columns(made, tmp_path):
