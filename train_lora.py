@@ -61,7 +61,13 @@ def main(arguments: list[str] | None = None) -> None:
     # Prepare. One process does; the others find everything in the cache.
     with accelerator.main_process_first():
         selection = prepare.select(
-            sources, config.data, config.evaluation.held_out_languages, run.cache_dir, run.workers, progress=first
+            sources,
+            config.data,
+            config.evaluation.held_out_languages,
+            run.cache_dir,
+            run.output if first else None,
+            run.workers,
+            progress=first,
         )
         if first:
             save(run.output, config.groups)

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lid.data.sources.selection import Selector
 from lid.data.sources.spec import load_clips, parse_sources
-from lid.data.sources.tar_stream import BLOCK, Unpacked
+from lid.data.sources.tar_stream import BLOCK, unpack
 
 CLIP_BYTES = int(os.environ.get("BENCHMARK_CLIP_BYTES", 40_000))  # a Common Voice clip has about 40 KB
 BATCH = 100  # rows of a table made at once
@@ -193,7 +193,7 @@ def bare_gunzip(address: str) -> dict:
     (source,) = parse_sources([f"en={address}"], ["en"])
     size = 0
     with source.open_stream() as stream:
-        unpacked = Unpacked(stream, "it")
+        unpacked = unpack(stream, "it")
         while data := unpacked.read(BLOCK):
             size += len(data)
         return {"clips": 0, "bytes": size, "read": stream.tell()}

@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     recipe = Config.parse(options.recipe, __doc__)
     cache, held_out = recipe.run.cache_dir, recipe.evaluation.held_out_languages
-    selection = prepare.select(recipe.sources, recipe.data, held_out, cache, recipe.run.workers, progress=False)
+    selection = prepare.select(recipe.sources, recipe.data, held_out, cache, workers=recipe.run.workers, progress=False)
     part = getattr(prepare.decode(selection, cache, progress=False), options.part)
     copies = evaluate.copies(part.speech, part.labels, recipe.optimisation.seed, options.most)
     waveforms, labels = copies["channel"]

@@ -79,7 +79,7 @@ def without(recipe: Config, number: int, groups: int) -> Parts:
     """The run's parts, but tested on recording condition `number` of `groups`, which neither trains nor validates."""
     cache = recipe.run.cache_dir
     selection = prepare.select(
-        recipe.sources, recipe.data, recipe.evaluation.held_out_languages, cache, recipe.run.workers
+        recipe.sources, recipe.data, recipe.evaluation.held_out_languages, cache, workers=recipe.run.workers
     )
     checked = selection.checked
     pairs = [pair for pair in zip(checked.kept, checked.facts, strict=True) if pair[0].role == OWN]

@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     # Prepare the data that the runs had.
     output.mkdir(parents=True, exist_ok=True)
-    selection = prepare.select(sources, data, evaluation.held_out_languages, run.cache_dir, run.workers)
+    selection = prepare.select(sources, data, evaluation.held_out_languages, run.cache_dir, output, run.workers)
     config.save(output, (sources, data, evaluation, run))
     prepare.write_records(selection, output)
     split = (output / "split.tsv").read_bytes()

@@ -6,6 +6,7 @@ time, gives the same probabilities, and needs no second runtime. It runs on one 
 a second one saves nothing, and where another program has that core, each step waits for it.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -121,63 +122,31 @@ class Network(nn.Module):
         return self.output(hidden.relu()).sigmoid().squeeze(1), state
 
 
+# Our layer -> the name it has in Silero's TorchScript file, which holds the 16 kHz network as `_model`.
+_LAYERS = {f"conv{i + 1}": f"_model.encoder.{i}.reparam_conv" for i in range(4)} | {
+    "output": "_model.decoder.decoder.2"
+}
+
+
 @cache
 def _network() -> Network:
+    """The network with the weights of `silero_vad.jit`. (The wheel's silero_vad_16k.safetensors is another network.)
+
+    Its Fourier matrix is left out: it is a Hann window times the transform that `Network` does as an FFT.
+    """
     # find_spec, because importing the package sets torch to one thread for the whole process.
     folder = Path(find_spec("silero_vad").submodule_search_locations[0]) / "data"
-    _, *convolutions, weight_ih, weight_hh, biases = _tensors(folder / "silero_vad_16k_sequence.onnx")
-    network = Network()  # the first tensor, left out, is the Fourier matrix times a Hann window
-    names = [f"{part}.{kind}" for part in ("conv1", "conv2", "conv3", "conv4", "output") for kind in ("weight", "bias")]
-    weights = dict(zip(names, convolutions, strict=True))
-    weights["output.weight"] = weights["output.weight"].squeeze(2)
-    weights |= {"lstm.weight_ih_l0": _gates(weight_ih[0]), "lstm.weight_hh_l0": _gates(weight_hh[0])}
-    weights |= {
-        f"lstm.bias_{kind}_l0": _gates(bias) for kind, bias in zip(("ih", "hh"), biases[0].chunk(2), strict=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # only the weights are taken: no TorchScript is run
+        silero = torch.jit.load(folder / "silero_vad.jit", "cpu").state_dict()
+    weights = {
+        f"{ours}.{kind}": silero[f"{name}.{kind}"] for ours, name in _LAYERS.items() for kind in ("weight", "bias")
     }
+    weights["output.weight"] = weights["output.weight"].squeeze(2)
+    weights |= {
+        f"lstm.{kind}_l0": silero[f"_model.decoder.rnn.{kind}"]
+        for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    }
+    network = Network()
     network.load_state_dict(weights)
     return network.requires_grad_(False).eval()
-
-
-def _gates(weights: torch.Tensor) -> torch.Tensor:
-    """An LSTM's gates in ONNX's order (input, output, forget, cell) -> in PyTorch's (input, forget, cell, output)."""
-    into, out, forget, cell = weights.chunk(4)
-    return torch.cat([into, forget, cell, out])
-
-
-def _tensors(onnx: Path) -> list[torch.Tensor]:
-    """The float32 weights in an ONNX file, in its order (onnx.proto: a model's graph is field 7, a graph's initializers
-    field 5, a tensor's dimensions field 1 and raw bytes field 9)."""
-    graph = next(value for number, value in _fields(memoryview(onnx.read_bytes())) if number == 7)
-    tensors = []
-    for number, value in _fields(graph):
-        if number == 5:
-            parts = list(_fields(value))
-            shape = [part for kind, part in parts if kind == 1]
-            raw = next(part for kind, part in parts if kind == 9)
-            tensors.append(torch.frombuffer(bytearray(raw), dtype=torch.float32).view(shape))
-    return tensors
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """A protobuf message's fields: their number, and an integer or bytes."""
-    at = 0
-
-    def integer() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = message[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while at < len(message):
-        key = integer()
-        if key & 7 == 0:
-            yield key >> 3, integer()
-            continue
-        size = integer() if key & 7 == 2 else {1: 8, 5: 4}[key & 7]
-        yield key >> 3, message[at : at + size]
-        at += size

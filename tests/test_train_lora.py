@@ -1,6 +1,7 @@
 """The whole recipe: from a Common Voice folder to a checkpoint, a card and a report."""
 
 import json
+import shutil
 
 import torch
 
@@ -99,3 +100,17 @@ def test_mistakes_are_sentences(command, capsys, tmp_path):
 def test_a_run_that_is_not_finished_has_no_report(tmp_path, capsys):
     assert report.main([str(tmp_path)]) == 1
     assert "no finished run" in capsys.readouterr().err
+
+
+def test_a_language_that_its_data_has_lost_ends_the_run(corpus, command, tmp_path, capsys):
+    """The files of one language have names that are in no row."""
+    shutil.copytree(corpus, tmp_path / "corpus")
+    clips = tmp_path / "corpus" / "uz" / "clips"
+    for number, clip in enumerate(sorted(clips.iterdir())):
+        clip.rename(clips / f"{number}.flac")
+    arguments = [*command[0], "--data", str(tmp_path / "corpus"), "--output", str(tmp_path / "out")]
+    assert train_lora.main(arguments) == 1
+    complaint = capsys.readouterr().err
+    assert "because the row names a file that does not exist: broken.mp3, uz-0.8-0.flac, uz-0.8-1.flac." in complaint
+    assert "are in no row: 0.flac, 1.flac, 10.flac." in complaint
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["dropped.tsv"]

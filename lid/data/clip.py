@@ -20,7 +20,7 @@ class Clip:
     `audio` holds the file's bytes (None when the row names a file that does not exist), `path` its name within the
     source, `speaker` an opaque hash ("" when unknown), `sentence` the text that was read ("" when unknown), `source`
     where the clip came from, `duration` seconds as the source declares them (None when it does not), `role` one of the
-    words above.
+    words above, `problem` why the row itself cannot be used, in words ("" when it can).
     """
 
     path: str
@@ -31,6 +31,7 @@ class Clip:
     source: str = ""
     duration: float | None = None
     role: str = OWN
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class StoredClip:
     offset: int = 0
     size: int | None = None
     role: str = OWN
+    problem: str = ""
 
     @property
     def audio(self) -> bytes | None:

@@ -35,7 +35,7 @@ def metadata(metrics: dict) -> str:
         library_name="transformers",
         pipeline_tag="audio-classification",
         language=list(CODES),
-        base_model=_hub_id(base),
+        base_model=hub_id(base),
         tags=["language-identification", "whisper", "lora", *(name.lower() for name in NAMES.values())],
         metrics=[result.metric_type for result in results] or None,
         model_name="-".join(["lid", *CODES, *([base] if base else [])]).replace("/", "-") if results else None,
@@ -43,7 +43,7 @@ def metadata(metrics: dict) -> str:
     ).to_yaml()
 
 
-def _hub_id(base: str) -> str | None:
+def hub_id(base: str) -> str | None:
     """The base model's name on the Hub, where it has one: a folder's name is no link."""
     if "/" in base:
         return base

@@ -24,7 +24,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 from lid.errors import InputError
 from lid.languages import CODES, NAMES
 from lid.model import checksums
-from lid.release import figures, report
+from lid.release import adapter, card, figures, report
 
 Files = dict[str, Path | bytes]  # path in the repository -> where the bytes are, or they themselves
 
@@ -36,7 +36,6 @@ CHECKPOINT = (
     "*.safetensors.index.json",
     checksums.FILE_NAME,
 )
-ADAPTER = ("adapter_config.json", "adapter_model*.safetensors")
 STATEMENT = "DATA.md"
 SPACE_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
 SPACE_FOLDERS = ("lid", "assets/examples")
@@ -45,7 +44,6 @@ OURS = {  # what an earlier upload may have left, and this one takes away when i
     "space": ("lid/*", "assets/*"),
 }
 LINK = re.compile(r"\]\(([^)#:\s]+)\)")  # a relative link of Markdown
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 TOKEN = "Make one that may write at https://huggingface.co/settings/tokens and put it into HF_TOKEN."
 
 
@@ -95,34 +93,37 @@ def publish(
     metrics, audit = report.load(run)
     told = _statement(run, metrics, audit, statement, root)
     try:
-        card, text = (report.fill(template, metrics, audit, told) for template in ("card", "report"))
+        base_model = adapter.base_of(run, metrics, card.hub_id(metrics["settings"]["base_model"]))
+        words = adapter.section(base_model) if base_model else ""
+        page_of_model, text = (
+            report.fill(template, metrics, audit, told, adapter=words) for template in ("card", "report")
+        )
         figure = _reliability(metrics)
     except KeyError as error:
         raise InputError(f"{run} was measured by another version of the recipe: it has no {error}.", "run") from error
-    model = model_files(run, card)
+    model = model_files(run, page_of_model, base_model)
     page = space_files(model, {"REPORT.md": text.encode(), **figure}, root)
     for files in (model, page):
         _check_private(files, run)
     target = check(repo, space, private)
+    for files, name in ((model, "README.md"), (page, "assets/model/README.md")):
+        files[name] = files[name].replace(adapter.REPO.encode(), target.model.encode())
     _send(target.api, "model", target.model, model)
     _send(target.api, "space", target.space, page)
 
 
-def model_files(run: Path, card: str) -> Files:
-    """The merged checkpoint at the top, where Transformers looks for it, and the adapter in its folder."""
+def model_files(run: Path, page: str, base_model: str | None) -> Files:
+    """The merged checkpoint at the top, where Transformers looks for it, under `page`, its card; the adapter for
+    `base_model` in its folder (None: no adapter)."""
     with _sentences("The model card's metadata are wrong"):
-        ModelCard(card)
-    files: Files = {"README.md": card.encode(), "metrics.json": run / "metrics.json"}
+        ModelCard(page)
+    files: Files = {"README.md": page.encode(), "metrics.json": run / "metrics.json"}
     files |= _chosen(run / "merged", CHECKPOINT)
-    files |= {f"adapter/{name}": path for name, path in _chosen(run / "adapter", ADAPTER).items()}
-    for needed in ("config.json", "model.safetensors", "adapter/adapter_config.json"):
+    for needed in ("config.json", "model.safetensors"):
         if needed not in files and not (needed == "model.safetensors" and f"{needed}.index.json" in files):
             raise InputError(f"{run} holds no finished run: {needed} is missing.", "run")
-    config = json.loads((run / "adapter" / "adapter_config.json").read_text())
-    base = str(config.get("base_model_name_or_path"))
-    if not HUB_ID.fullmatch(base) or Path(base).exists():  # a folder of this machine
-        config["base_model_name_or_path"] = ModelCard(card).data.base_model
-    files["adapter/adapter_config.json"] = (json.dumps(config, indent=2) + "\n").encode()
+    if base_model:
+        files |= {f"adapter/{name}": data for name, data in adapter.files(run, base_model).items()}
     return files
 
 
@@ -209,7 +210,11 @@ def _check_private(files: Files, run: Path) -> None:
 
 
 def _send(api: HfApi, kind: str, repo: str, files: Files) -> None:
-    """One commit with every file that the repository does not have as it is, less what is ours there and gone here."""
+    """One commit with every file that the repository does not have as it is, less what is ours there and gone here.
+
+    `HfApi.upload_folder(delete_patterns=...)` would do it in several commits, and whoever came in between would load
+    new weights with old thresholds.
+    """
     with _sentences(f"The upload to {repo} stopped; the same command again goes on where it was"):
         there = api.list_repo_files(repo, repo_type=kind)
         gone = [name for name in there if name not in files and any(fnmatch(name, mine) for mine in OURS[kind])]

@@ -29,9 +29,9 @@ def load(run: Path) -> tuple[dict, dict]:
         raise InputError(f"{run} holds no finished run: {error.filename} is missing.", "run") from error
 
 
-def fill(template: str, metrics: dict, audit: dict, statement: str, failures: str = "") -> str:
-    """A template of lid/templates ("card", "report") with this run's settings, numbers and tables, and what was found
-    about its failures, in prose."""
+def fill(template: str, metrics: dict, audit: dict, statement: str, failures: str = "", adapter: str = "") -> str:
+    """A template of lid/templates ("card", "report") with this run's settings, numbers and tables, what was found
+    about its failures, in prose, and the card's section on the adapter."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     settings = metrics["settings"]
     start, layers = settings.get("init_from", settings.get("start_from")), settings.get("layers")
@@ -63,6 +63,7 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "score_table": _score_table(openness.get("scores", {})),
         "no_speech_table": _no_speech_table(openness["no_speech"]),
         "failures": failures,
+        "adapter": f"{adapter}\n" if adapter else "",
         "medium": _medium(),
         **_ablation(),
         "condition_table": _condition_table(),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lid.data import waveforms
 from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, StoredClip
-from lid.data.curation import audit, quality, splits
+from lid.data.curation import audit, losses, quality, splits
 from lid.data.parts import Part, Parts
 from lid.data.sources import spec
 from lid.errors import InputError
@@ -31,18 +31,29 @@ def select(
     data: Data,
     held_out_languages: Sequence[str],
     cache_dir: Path,
+    records: Path | None = None,
     workers: int = 0,
     progress: bool = True,
 ) -> Selection:
-    """Read all sources, check every clip, and split. The same selection for the same sources in every run.
+    """Read all sources, check every clip, and split. The same selection for the same sources in every run. What was
+    left out, and why, is written to dropped.tsv in the folder `records`.
 
-    Raises InputError for sources that cannot be read, and for held-out languages that none of them has.
+    Raises InputError for sources that cannot be read, for held-out languages that none of them has, and where a
+    language has lost its clips.
     """
     checked = check(sources, data, held_out_languages, cache_dir, workers, progress)
+    if records:  # first: it is what one looks at when the next line ends the run
+        quality.write_dropped_tsv(records / "dropped.tsv", checked.dropped)
+    losses.require_languages(checked, (*CODES, *background_languages(sources)), data.want)
     own = [clip for clip in checked.kept if clip.role == OWN]
     split = splits.split(own, same_speaker=checked.same_speaker)
     split.train += [clip for clip in checked.kept if clip.role in (EXTRA, BACKGROUND)]
     return Selection(checked, split, [clip for clip in checked.kept if clip.role == HELD_OUT])
+
+
+def background_languages(sources: Sources) -> list[str]:
+    """Codes of the languages beside the three that the background sources have."""
+    return [code for code in spec.languages(sources.background) if code not in CODES]
 
 
 def check(
@@ -54,7 +65,7 @@ def check(
     progress: bool = True,
 ) -> quality.Checked:
     """Clips of all sources that are fit to use, each with its role, and why the others are not."""
-    others = [code for code in spec.languages(sources.background) if code not in CODES]
+    others = background_languages(sources)
     unknown = sorted(set(held_out_languages) - set(others))
     if unknown:
         raise InputError(f"--held-out-languages names {', '.join(unknown)}, which --background has not.", "data")
@@ -77,11 +88,10 @@ def check(
 
 
 def write_records(selection: Selection, folder: Path) -> None:
-    """Write dropped.tsv, split.tsv and split_audit.json, and show the audit. Raises InputError when the split leaks."""
-    checked, split = selection.checked, selection.split
-    quality.write_dropped_tsv(folder / "dropped.tsv", checked.dropped)
+    """Write split.tsv and split_audit.json, and show the audit. Raises InputError when the split leaks."""
+    split = selection.split
     proof = audit.audit(split)
-    proof["dropped_for_quality"] = quality.counts(checked.dropped)
+    proof["dropped_for_quality"] = quality.counts(selection.checked.dropped)
     audit.write(folder / "split_audit.json", proof)
     with (folder / "split.tsv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")

@@ -12,9 +12,10 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard, SpaceCard, constants
-from safetensors.numpy import save_file
+from safetensors.numpy import load, save_file
 
 from lid.model import checksums
+from lid.model.checkpoint import HEAD
 from lid.model.open_set import OpenSetDetector
 from lid.release import publish
 from tests.conftest import ROOT
@@ -51,6 +52,7 @@ def hub(monkeypatch):
 def measured() -> dict:
     """The embedded model's metrics.json, with what a later recipe measures besides."""
     metrics = json.loads((MODEL / "metrics.json").read_text())
+    metrics["settings"] |= {"start_from": None, "runs": 1}
     bins = {"ece": 0.1, "nll": 0.2, "brier": 0.1, "reliability": [{"confidence": 0.9, "accuracy": 1.0, "clips": 9}]}
     metrics["test"].setdefault("accuracy_95_by_speaker", [0.9, 1.0])
     metrics["calibration"] = {"before": bins, "after": bins} | metrics["calibration"]
@@ -64,8 +66,10 @@ def finished(tmp_path_factory):
     (run / "merged").mkdir(parents=True)
     (run / "adapter").mkdir()
     noise = np.random.default_rng(0)
-    save_file({"a": noise.random((200, 100), np.float32)}, run / "merged" / "model.safetensors")
-    save_file({"a": noise.random((30, 100), np.float32)}, run / "adapter" / "adapter_model.safetensors")
+    head = {f"{part}.{kind}": noise.random((3, 5), np.float32) for part in HEAD for kind in ("weight", "bias")}
+    save_file({"a": noise.random((200, 100), np.float32), **head}, run / "merged" / "model.safetensors")
+    trained = {f"base_model.model.{name}": noise.random((9, 5), np.float32) for name in head}
+    save_file({"a": noise.random((30, 100), np.float32), **trained}, run / "adapter" / "adapter_model.safetensors")
     OpenSetDetector(("kk",), np.zeros((1, 256)), np.zeros(1)).save(run / "merged")
     for name in ("config.json", "preprocessor_config.json"):
         shutil.copy(MODEL / name, run / "merged")
@@ -133,10 +137,32 @@ def test_the_model_arrives_whole_and_alone(sent, finished):
     for name, path in {
         "model.safetensors": finished / "merged" / "model.safetensors",
         "background.safetensors": finished / "merged" / "background.safetensors",
-        "adapter/adapter_model.safetensors": finished / "adapter" / "adapter_model.safetensors",
         "metrics.json": finished / "metrics.json",
     }.items():
         assert hashlib.sha256(files[name]).digest() == hashlib.sha256(path.read_bytes()).digest()
+
+
+def test_the_adapter_has_the_models_own_head(sent, finished):
+    weights = load(sent.repos["model", "me/model"].files["adapter/adapter_model.safetensors"])
+    merged = load((finished / "merged" / "model.safetensors").read_bytes())
+    for part in HEAD:
+        np.testing.assert_array_equal(weights[f"base_model.model.{part}.weight"], merged[f"{part}.weight"])
+    assert weights["a"].shape == (30, 100)
+    card = sent.repos["model", "me/model"].files["README.md"].decode()
+    assert 'name = "me/model"' in card
+    assert '"openai/whisper-base",' in card
+
+
+@pytest.mark.parametrize("settings", [{"runs": 2}, {"start_from": "model"}, {"base_model": "mine"}])
+def test_where_an_adapter_would_be_of_no_use_there_is_none(hub, finished, root, tmp_path, settings):
+    run = shutil.copytree(finished, tmp_path / "run")
+    metrics = measured()
+    metrics["settings"] |= settings
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    publish.publish(run, "me/model", root=root)
+    files = hub.repos["model", "me/model"].files
+    assert not [name for name in files if name.startswith("adapter/")]
+    assert b"PeftModel" not in files["README.md"]
 
 
 def test_nothing_tells_of_this_machine(sent, finished):

@@ -3,6 +3,8 @@
 After Haitsma & Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002): a frame is a word of bits, each the
 sign of how the difference between two neighbouring bands changes in time. Gain cancels out, and a codec flips few
 signs. Their third of a second is shortened to a quarter, as clips here last seconds, and levels are in dB.
+
+Libraries such as Chromaprint want ten seconds of music or more, and a native program; clips here last two to ten.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,7 +63,7 @@ def of(waveform: np.ndarray) -> np.ndarray:
     return words | np.where(loudest > loudest.max() - ACTIVE_DB, ACTIVE, np.uint32(0))
 
 
-def repetition(words: np.ndarray) -> float:
+def half_difference(words: np.ndarray) -> float:
     """The lowest share of bits in which the second half of a clip differs from its first.
 
     A recording that is in the file twice is near 0.1, other speech near 0.45; 1.0 when the clip is too short to tell.

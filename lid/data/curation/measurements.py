@@ -25,6 +25,7 @@ from lid.data.curation import fingerprint
 from lid.errors import InputError
 
 VERSION = 1  # raise it when a measure changes: records of other versions are made again
+RENAMED = {"square": "clipped_share", "repetition": "half_difference", "print": "fingerprint"}  # in older caches
 FRAME = 320  # samples, 20 ms: the grain of levels
 SPECTRUM = 512  # samples, 32 ms: the grain of frequencies is 31 Hz
 FLOOR_DB = -120.0  # dBFS of digital zero
@@ -44,10 +45,10 @@ class Facts:
     `failure` is "" or why there are no measures: "missing", "empty", "truncated", "unreadable", "too_long". `declared`
     is the container's own length (None: it has none), `broken` whether the file ends or breaks before its sound does.
     `speech` is seconds of speech. `level` is the 95th percentile of 20 ms levels, `floor` the 10th, `loudness` the RMS
-    of the speech. `square` is the share of samples at the top of the wave where the clip is loud, `repetition` how much
-    the second half differs from the first, `bandwidth` the highest frequency within 60 dB of the strongest, `rolloff`
-    the one that 99 % of the energy lies below, `lead` the digital silence at the start. `print` holds the fingerprint's
-    words in base64.
+    of the speech. `clipped_share` is the share of samples at the top of the wave where the clip is loud,
+    `half_difference` how much the second half differs from the first (low: the recording is there twice). `bandwidth`
+    is the highest frequency within 60 dB of the strongest, `rolloff` the one that 99 % of the energy lies below, `lead`
+    the digital silence at the start. `fingerprint` holds the words of `fingerprint.of` in base64.
     """
 
     sha256: str = ""
@@ -59,17 +60,17 @@ class Facts:
     level: float = FLOOR_DB
     floor: float = FLOOR_DB
     loudness: float = FLOOR_DB
-    square: float = 0.0
-    repetition: float = 1.0
+    clipped_share: float = 0.0
+    half_difference: float = 1.0
     bandwidth: float = 0.0
     rolloff: float = 0.0
     lead: float = 0.0
-    print: str = ""
+    fingerprint: str = ""
 
     @property
     def words(self) -> np.ndarray:
         """The fingerprint: uint32 (frames,)."""
-        return np.frombuffer(base64.b64decode(self.print), "<u4")
+        return np.frombuffer(base64.b64decode(self.fingerprint), "<u4")
 
 
 def examine(clip: Clip) -> Facts:
@@ -122,12 +123,12 @@ def measure(waveform: np.ndarray, sha256: str = "", declared: float | None = Non
         level=round(float(level), 2),
         floor=round(float(floor), 2),
         loudness=round(float(decibels(np.mean(heard**2, dtype=np.float64))), 2),
-        square=round(_square(padded[power > power.max() / 100]), 4),
-        repetition=round(fingerprint.repetition(words), 4),
+        clipped_share=round(_clipped_share(padded[power > power.max() / 100]), 4),
+        half_difference=round(fingerprint.half_difference(words), 4),
         bandwidth=bandwidth,
         rolloff=rolloff,
         lead=round((int(audible[0]) if len(audible) else len(waveform)) / SAMPLE_RATE, 4),
-        print=base64.b64encode(words.astype("<u4").tobytes()).decode(),
+        fingerprint=base64.b64encode(words.astype("<u4").tobytes()).decode(),
     )
 
 
@@ -148,7 +149,7 @@ def _speech(waveform: np.ndarray, contrast: float) -> list[tuple[float, float]]:
     return spans
 
 
-def _square(loud: np.ndarray) -> float:
+def _clipped_share(loud: np.ndarray) -> float:
     """Share of samples within 10 % of the top. The top is a percentile: codecs make clipped waves ripple."""
     magnitude = np.abs(loud)
     return float(np.mean(magnitude > 0.9 * np.percentile(magnitude, 99.9))) if magnitude.any() else 0.0
@@ -183,7 +184,10 @@ class FactsCache:
             record = json.loads(line)
         except ValueError:  # the line a kill interrupted
             return
-        if isinstance(record, dict) and record.pop("version", None) == VERSION and record.keys() == _NAMES:
+        if not isinstance(record, dict) or record.pop("version", None) != VERSION:
+            return
+        record = {RENAMED.get(name, name): value for name, value in record.items()}
+        if record.keys() == _NAMES:
             self.known[record["sha256"]] = Facts(**record)
 
     def add(self, batch: Iterable[Facts]) -> None:
@@ -204,7 +208,7 @@ def gather(clips: Iterable[Clip], cache: FactsCache, workers: int = 0) -> Iterat
     with ExitStack() as stack:
         run = map
         if workers > 0:
-            # Spawned, not forked: threads of torch and of the ONNX runtime do not survive a fork.
+            # Spawned, not forked: torch's threads do not survive a fork.
             # One thread in each: as many processes as cores, each with as many threads, wait for one another at
             # every small operation (measured on 2 cores: 1 clip a second instead of 97).
             pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))

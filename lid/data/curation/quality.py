@@ -22,6 +22,7 @@ from lid.data.curation.measurements import Facts, FactsCache, examine, gather
 __all__ = ["REASONS", "Checked", "Dropped", "Facts", "QualityLimits", "check", "counts", "examine", "write_dropped_tsv"]
 
 REASONS = {
+    "malformed": "the row cannot be used",
     "missing": "the row names a file that does not exist",
     "no_row": "the file is in no row",
     "empty": "the file has 0 bytes",
@@ -49,10 +50,12 @@ class QualityLimits:
     max_seconds: float = 30.0  # Whisper's window; Common Voice clips end at about 15 s
     min_speech: float = 0.3  # seconds: one short word. The shortest real commands have 0.48
     silence_db: float = -65.0  # dBFS of the loudest twentieth of frames; the quietest speech was at -47, blanks at -99
-    max_square: float = (
+    max_clipped_share: float = (
         0.25  # share of samples at the top: 0.06 at most in natural clips, 0.3 when 17 dB over full scale
     )
-    max_repetition: float = 0.3  # differing bits between the halves: doubled clips 0.03 to 0.23, all others over 0.35
+    min_half_difference: float = (
+        0.3  # differing bits between the halves: doubled clips 0.03 to 0.23, all others over 0.35
+    )
     max_difference: float = (
         0.2  # differing bits of one recording in two files: up to 0.15 at 12 kbit/s; others over 0.25
     )
@@ -155,6 +158,7 @@ def _verdict(clip: Clip, facts: Facts, limits: QualityLimits) -> tuple[str, str]
     expected = clip.duration if clip.duration is not None else facts.declared
     missing = 0.0 if expected is None else expected - facts.seconds
     rules = [
+        (bool(clip.problem), "malformed", clip.problem),
         (bool(facts.failure), facts.failure, ""),
         (facts.broken, "truncated", f"{facts.seconds:.2f} s can be read"),
         (
@@ -165,8 +169,12 @@ def _verdict(clip: Clip, facts: Facts, limits: QualityLimits) -> tuple[str, str]
         (facts.seconds < limits.min_seconds, "too_short", f"{facts.seconds:.2f} s"),
         (facts.seconds > limits.max_seconds, "too_long", f"{facts.seconds:.2f} s"),
         (facts.level < limits.silence_db, "silent", f"{facts.level:.0f} dBFS"),
-        (facts.square > limits.max_square, "clipped", f"{facts.square:.0%} of samples at the top"),
-        (facts.repetition < limits.max_repetition, "doubled", f"halves differ in {facts.repetition:.0%} of bits"),
+        (facts.clipped_share > limits.max_clipped_share, "clipped", f"{facts.clipped_share:.0%} of samples at the top"),
+        (
+            facts.half_difference < limits.min_half_difference,
+            "doubled",
+            f"halves differ in {facts.half_difference:.0%} of bits",
+        ),
         (facts.speech < limits.min_speech, "no_speech", f"{facts.speech:.2f} s of speech in {facts.seconds:.2f} s"),
     ]
     return next(((reason, detail) for applies, reason, detail in rules if applies), None)

@@ -18,13 +18,14 @@ from lid.errors import InputError
 
 TRAIN, VALIDATION, TEST = range(3)
 SLACK = 0.2  # validation and test may be this much under or over their share if that saves clips
-UNDER, OVER = 30.0, 10.0  # clips lost per clip beyond the slack: dearer than what another clip in a test set ever costs
-CENTRED = 0.05  # clips lost per clip off the share within the slack: breaks ties
-VOICES = 25.0  # clips lost per speaker that a part lacks
+TOO_SMALL, TOO_LARGE = 30.0, 10.0  # penalty per clip beyond the slack, in clips lost: more than it could ever save
+OFF_SHARE = 0.05  # clips lost per clip off the share within the slack: breaks ties
+MISSING_SPEAKER = 25.0  # clips lost per speaker that a part lacks
 CROWDING = 0.5  # weight of sum(n**2) / share over the n clips of each speaker in a small split: heavy voices train
-TIED, FREE = 1200, 100  # moves tried per speaker or sentence: of those that hang together, of speakers that do not
+MOVES_TIED = 1200  # moves tried per speaker or sentence of those that hang together
+MOVES_FREE = 100  # moves tried per speaker who shares no sentence
 FEWEST_MOVES, MOST_MOVES = 2_000, 6_000_000  # the latter take about two minutes
-HOT, COLD = 15.0, 0.3  # clips: the loss accepted one time in e at the start and at the end
+FIRST_TEMPERATURE, LAST_TEMPERATURE = 15.0, 0.3  # clips: the loss accepted one time in e at the start and at the end
 
 
 @dataclass(frozen=True)
@@ -170,15 +171,17 @@ class _Language:
         """In clips: those dropped, and what is wrong with validation and test."""
         kept = sum(self.kept)
         total = float(self.clips - kept)
-        total += UNDER * sum(have for have, share in zip(self.kept, self.shares, strict=True) if share == 0)
+        total += TOO_SMALL * sum(have for have, share in zip(self.kept, self.shares, strict=True) if share == 0)
         if self.shares[TRAIN]:
-            total += VOICES * max(0, self.voices_wanted[TRAIN] - self.voices[TRAIN])
+            total += MISSING_SPEAKER * max(0, self.voices_wanted[TRAIN] - self.voices[TRAIN])
         for split in (VALIDATION, TEST):
             want, have = self.shares[split] * kept, self.kept[split]
             if want == 0:
                 continue
-            total += UNDER * max(0.0, want * (1 - SLACK) - have) + OVER * max(0.0, have - want * (1 + SLACK))
-            total += CENTRED * abs(want - have) + VOICES * max(0, self.voices_wanted[split] - self.voices[split])
+            total += TOO_SMALL * max(0.0, want * (1 - SLACK) - have) + TOO_LARGE * max(0.0, have - want * (1 + SLACK))
+            total += OFF_SHARE * abs(want - have) + MISSING_SPEAKER * max(
+                0, self.voices_wanted[split] - self.voices[split]
+            )
             total += CROWDING * self.squares[split] / max(want, 1.0)
         return total
 
@@ -240,14 +243,14 @@ class _Search:
         # (how to move, what, its splits now) of everything that can be moved; those that hang together come first
         nodes = [(self._move_speaker, speaker, self.speaker_split) for speaker in tied]
         nodes += [(self._move_sentence, sentence, self.sentence_split) for sentence in range(self.graph.sentences)]
-        first = TIED * len(nodes)
+        first = MOVES_TIED * len(nodes)
         nodes += [(self._move_speaker, speaker, self.speaker_split) for speaker in free]
-        wanted = first + FREE * len(free)
+        wanted = first + MOVES_FREE * len(free)
         moves = min(MOST_MOVES, max(FEWEST_MOVES, wanted))
         for step in range(moves):
-            temperature = HOT * (COLD / HOT) ** (step / moves)
+            temperature = FIRST_TEMPERATURE * (LAST_TEMPERATURE / FIRST_TEMPERATURE) ** (step / moves)
             place = self.random.randrange(wanted)
-            node = nodes[place // TIED if place < first else first // TIED + (place - first) // FREE]
+            node = nodes[place // MOVES_TIED if place < first else first // MOVES_TIED + (place - first) // MOVES_FREE]
             self._propose(*node, temperature)
         return self.speaker_split, self.sentence_split
 

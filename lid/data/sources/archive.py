@@ -1,18 +1,19 @@
-"""A Common Voice .tar.gz as a stream: read once, never unpacked, its tables before or after its clips."""
+"""A Common Voice archive (.tar.gz) as a stream: read once, never unpacked, its tables before or after its clips."""
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from lid.data.clip import Clip
 from lid.data.sources.base import COMMON_VOICE, Journal, Progress, Source, silent
-from lid.data.sources.metadata import TABLES, ClipTable, bare_name, text_lines
-from lid.data.sources.reservoir import Spool
+from lid.data.sources.metadata import TABLES, ClipTable, Row, bare_name, text_lines
+from lid.data.sources.reservoir import Reservoir
 from lid.data.sources.selection import Selector, name_hash, reading_threshold
-from lid.data.sources.tar_stream import Member, members
+from lid.data.sources.tar_stream import Member, damage_in, members
 from lid.errors import InputError
 
 MAX_CLIP_BYTES = 64 * 1024**2  # a Common Voice clip has some 40 KB: a larger member is none, and would fill memory
@@ -35,11 +36,11 @@ class ArchiveSource(Source):
 
     With the tables before the clips, each clip is yielded as it passes and reading stops once the selector is full.
     With clips before the tables nobody knows yet whose they are: a bounded sample of them waits in a file in
-    `spool_folder` until the tables have come, and the archive is read to its end.
+    `temporary_folder` until the tables have come, and the archive is read to its end.
     """
 
     open_stream: Callable[[], BinaryIO] = field(default=None, repr=False)
-    spool_folder: str | os.PathLike | None = None
+    temporary_folder: str | os.PathLike | None = None
 
     def __post_init__(self) -> None:
         self.unit = "B"
@@ -51,73 +52,126 @@ class ArchiveSource(Source):
         with (
             self.open_stream() as stream,
             ClipTable(self.language, self.spec) as table,
-            Spool(selector, self.spool_folder) as spool,
+            Reservoir(selector, self.temporary_folder) as reservoir,
         ):
-            yield from _Reading(self, table, spool, selector, progress).run(stream)
+            yield from _Reading(self, table, reservoir, selector, progress).run(stream)
 
 
 class _Reading:
     """One pass over an archive."""
 
-    def __init__(self, source: ArchiveSource, table: ClipTable, spool: Spool, selector: Selector, progress: Progress):
-        self.source, self.table, self.spool, self.selector, self.progress = source, table, spool, selector, progress
+    def __init__(
+        self, source: ArchiveSource, table: ClipTable, reservoir: Reservoir, selector: Selector, progress: Progress
+    ):
+        self.source, self.table, self.reservoir = source, table, reservoir
+        self.selector, self.progress = selector, progress
         self.streaming = False  # whether the rows are known, so that clips can be judged as they pass
+        self.links: dict[str, str] = {}  # links among the clips: path of the link -> of the bytes
         self.threshold: int | None = None
         self.without_duration: list[str] = []
         source.orphans, source.late_durations = [], {}
 
     def run(self, stream: BinaryIO) -> Iterator[Clip]:
-        for member in members(stream, self.source.spec):
+        with damage_in(self.source.spec):
+            for member in members(stream, self.source.spec):
+                self.progress(stream.tell(), stream.size)
+                if member.link:
+                    self._note_link(member)
+                elif member.name in TABLES:
+                    self.table.add(member.name, text_lines(member.file))
+                elif member.folder == "clips" and member.size <= MAX_CLIP_BYTES:
+                    yield from self._clip(member.name, member.file)
+                    if self.selector.full and self.streaming:
+                        return
             self.progress(stream.tell(), stream.size)
-            if member.name in TABLES:
-                self.table.add(member.name, text_lines(member.file))
-            elif member.folder == "clips" and member.size <= MAX_CLIP_BYTES:
-                yield from self._clip(member)
-                if self.selector.full and self.streaming:
-                    return
-        self.progress(stream.tell(), stream.size)
-        yield from self._rest()
+            yield from self._linked()
+            yield from self._rest()
 
-    def _clip(self, member: Member) -> Iterator[Clip]:
-        name = bare_name(member.name)
+    def _note_link(self, member: Member) -> None:
+        if member.folder == "clips":
+            self.links[member.path] = self.links.get(member.link, member.link)
+
+    def _linked(self) -> Iterator[Clip]:
+        """Clips that are links: what they share has passed by then, or comes later."""
+        sharing: dict[str, list[str]] = defaultdict(list)
+        for link, path in self.links.items():
+            sharing[path].append(PurePosixPath(link).name)
+        for member in self._once_more(sharing, lambda member: member.path):
+            data = member.file.read()
+            for name in sharing.pop(member.path):
+                yield from self._clip(name, io.BytesIO(data))
+
+    def _renamed(self) -> Iterator[Clip]:
+        """Clips under another name than in their row: only when all names were seen is it clear whose they are."""
+        rows = {row.file: row for row in self.table.found(renamed=True) if self._chosen(row.file)}
+        for member in self._once_more(rows, lambda member: bare_name(member.name) if member.folder == "clips" else ""):
+            row = rows.pop(bare_name(member.name))
+            if self.selector.accept(row.speaker):
+                yield self._row(row, member.file.read())
+
+    def _once_more(self, wanted: Mapping[str, object], key: Callable[[Member], str]) -> Iterator[Member]:
+        """Members whose `key` is among `wanted`: the archive is read again, until all are taken out of it."""
+        if not wanted or self.selector.full:
+            return
+        with self.source.open_stream() as stream:
+            for member in members(stream, self.source.spec):
+                self.progress(stream.tell(), stream.size)
+                if member.file and member.size <= MAX_CLIP_BYTES and key(member) in wanted:
+                    yield member
+                if not wanted or self.selector.full:
+                    return
+
+    def _chosen(self, name: str) -> bool:
+        return self.threshold is None or name_hash(name) <= self.threshold
+
+    def _clip(self, file_name: str, file: BinaryIO) -> Iterator[Clip]:
+        name = bare_name(file_name)
         if not self.table.mark(name):
             return
         if self.table.ready and not self.streaming:
             self._start_streaming()
-            yield from self._from_spool()
+            yield from self._from_reservoir()
         if not self.streaming:
-            if self.spool.wants(name):
-                self.spool.add(name, member.file.read())
-        elif self.threshold is None or name_hash(name) <= self.threshold:
+            if self.reservoir.wants(name):
+                self.reservoir.add(name, file.read())
+        elif self._chosen(name):
             row = self.table.get(name)
-            if row and self.selector.accept(row[1]):
-                if row[3] is None:
+            if row and self.selector.accept(row.speaker):
+                if row.seconds is None:
                     self.without_duration.append(name)
-                yield self._row(row, member.file.read())
+                yield self._row(row, file.read())
 
     def _start_streaming(self) -> None:
         self.streaming = True
         self.threshold = reading_threshold(self.table.queue(), self.selector.want, self.selector.max_per_speaker)
 
-    def _from_spool(self) -> Iterator[Clip]:
+    def _from_reservoir(self) -> Iterator[Clip]:
+        self.table.match()
         for row in self.table.found():
-            if self.selector.full or name_hash(row[0]) > self.spool.threshold:
+            if self.streaming and row.file != row.path:  # its true name may still come
+                continue
+            if self.selector.full or name_hash(row.file) > self.reservoir.threshold:
                 return
-            audio = self.spool.get(row[0])
-            if audio is not None and self.selector.accept(row[1]):
+            audio = self.reservoir.get(row.file)
+            if audio is not None and self.selector.accept(row.speaker):
                 yield self._row(row, audio)
 
     def _rest(self) -> Iterator[Clip]:
         """What is known only at the archive's end."""
         self.table.settle()
         if not self.streaming:
-            yield from self._from_spool()
+            yield from self._from_reservoir()
+        else:
+            self.table.match()
+            yield from self._renamed()
         for row in self.table.missing():
             yield self._row(row, None)
+        for path, problem in self.table.bad():
+            yield self._row(Row(path, "", "", None), None, problem)
         self.source.orphans = self.table.orphans()
         late = ((name, self.table.duration(name)) for name in self.without_duration)
         self.source.late_durations = {name: seconds for name, seconds in late if seconds is not None}
 
-    def _row(self, row: tuple, audio: bytes | None) -> Clip:
-        path, speaker, sentence, seconds = row
-        return Clip(path, audio, self.source.language, speaker, sentence, COMMON_VOICE, seconds)
+    def _row(self, row: Row, audio: bytes | None, problem: str = "") -> Clip:
+        facts = row.speaker, row.sentence, COMMON_VOICE, row.seconds, problem
+        return Clip(row.path, audio, self.source.language, *facts)

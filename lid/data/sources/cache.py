@@ -2,7 +2,8 @@
 
 One folder holds one selection of one source: `clips.bin`, the encoded clips one behind the other; `index.jsonl`, a line
 for each; `meta.json`. It is built under another name by whoever holds its lock and renamed when it is whole, so nobody
-ever reads half of one, whatever was killed when.
+ever reads half of one, whatever was killed when. Caches of other libraries keep decoded rows or pickles; here a clip is
+read by its place in one file, by as many processes as like.
 """
 
 import errno
@@ -134,6 +135,7 @@ class _Writer:
         row = {"path": clip.path, "speaker": clip.speaker, "sentence": clip.sentence, "source": clip.source}
         size = None if clip.audio is None else len(clip.audio)
         row |= {"duration": clip.duration, "offset": self.size, "size": size}
+        row |= {"problem": clip.problem} if clip.problem else {}
         self._clips.write(clip.audio or b"")
         self._index.write(_line(row))
         self.rows, self.size = self.rows + 1, self.size + (size or 0)
@@ -189,6 +191,7 @@ def _rows(entry: Path) -> Iterator[StoredClip]:
                 file=None if size is None else file,
                 offset=row["offset"],
                 size=size,
+                problem=row.get("problem", ""),
             )
 
 

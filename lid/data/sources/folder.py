@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lid.data.clip import Clip, StoredClip
 from lid.data.sources.base import COMMON_VOICE, Journal, Progress, Source, silent
-from lid.data.sources.metadata import TABLES, ClipTable, bare_name, text_lines
+from lid.data.sources.metadata import TABLES, ClipTable, Row, bare_name, text_lines
 from lid.data.sources.selection import Selector
 from lid.errors import InputError
 
@@ -27,7 +27,8 @@ class FolderSource(Source):
         self, selector: Selector | None = None, progress: Progress = silent, journal: Journal | None = None
     ) -> Iterator[Clip]:
         for row in self.stored(selector, progress):
-            yield Clip(row.path, row.audio, row.language, row.speaker, row.sentence, row.source, row.duration)
+            facts = row.language, row.speaker, row.sentence, row.source, row.duration, row.problem
+            yield Clip(row.path, row.audio, *facts)
 
     def stored(self, selector: Selector | None = None, progress: Progress = silent) -> Iterator[StoredClip]:
         """The same rows with their bytes left where they are."""
@@ -37,11 +38,13 @@ class FolderSource(Source):
             for row in table.found():
                 if selector.full:
                     break
-                if selector.accept(row[1]):
+                if selector.accept(row.speaker):
                     progress(selector.taken, total)
-                    yield self._row(row, str(self.folder / "clips" / row[0]))
+                    yield self._row(row, str(self.folder / "clips" / row.file))
             for row in table.missing():
                 yield self._row(row, None)
+            for path, problem in table.bad():
+                yield self._row(Row(path, "", "", None), None, problem)
             self.orphans = table.orphans()
 
     def _read_tables(self, table: ClipTable) -> int:
@@ -56,8 +59,10 @@ class FolderSource(Source):
         except OSError as error:
             raise InputError(f"{self.spec} cannot be read: {error.strerror}.", "missing") from error
         table.settle()
-        return sum(table.mark(bare_name(name)) for name in names)
+        count = sum(table.mark(bare_name(name)) for name in names)
+        table.match()
+        return count
 
-    def _row(self, row: tuple, file: str | None) -> StoredClip:
-        path, speaker, sentence, seconds = row
-        return StoredClip(path, self.language, speaker, sentence, COMMON_VOICE, seconds, file)
+    def _row(self, row: Row, file: str | None, problem: str = "") -> StoredClip:
+        facts = row.speaker, row.sentence, COMMON_VOICE, row.seconds
+        return StoredClip(row.path, self.language, *facts, file, problem=problem)

@@ -2,7 +2,7 @@
 
 What was read is never read again and nothing is left out: a lost connection goes on with a Range request at the very
 next byte. A server that ignores Range is read forward to that byte, checked by CRC. A file that changed meanwhile is an
-error.
+error. No library does all of it: renewed links, going on in the middle of a body, and servers without Range.
 """
 
 import io

@@ -1,4 +1,8 @@
-"""A bounded, repeatable sample of clips that came before anybody knows whose they are."""
+"""A bottom-k reservoir sample: a bounded, repeatable choice of clips that came before their table.
+
+Archives whose tables lie behind the clips, as in alphabetical order, need it: until then nobody knows whose the clips
+are. No library keeps such a sample on disk.
+"""
 
 import os
 import sqlite3
@@ -13,7 +17,7 @@ KEPT_BY_VOICE = 16  # the same where voices are limited: most clips of a corpus 
 THINNED = (3, 4)  # the share that stays when it is full
 
 
-class Spool:
+class Reservoir:
     """Keeps clips on disk, those with the smallest name hashes, several for each one `selector` wants (None: all).
 
     Whenever it is full, the threshold under which names are kept is lowered and the rest thrown away, so what is left
@@ -32,7 +36,7 @@ class Spool:
         self._index.execute("CREATE TABLE clips (hash INTEGER PRIMARY KEY, offset INTEGER, size INTEGER)")
         self._index.execute("BEGIN")
 
-    def __enter__(self) -> "Spool":
+    def __enter__(self) -> "Reservoir":
         return self
 
     def __exit__(self, *_) -> None:

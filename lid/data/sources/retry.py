@@ -1,11 +1,16 @@
-"""When to try a request again, how long to wait before it, and when to give up with a sentence."""
+"""When to try a request again, how long to wait before it, and when to give up with a sentence.
+
+urllib3's own Retry tries a whole request again. What is counted here goes on within one download: a failure after bytes
+were gained is the first again, and the sentence says at which byte the line keeps failing.
+"""
 
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from lid.errors import InputError
 
@@ -72,13 +77,7 @@ class Retries:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds a response asks to wait by Retry-After, a number or an HTTP date (RFC 9110, 10.2.3); None without one."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
     try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+        return Retry().parse_retry_after(headers.get("Retry-After", ""))
+    except InvalidHeader:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)

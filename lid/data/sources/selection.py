@@ -34,14 +34,16 @@ class Selector:
     def unlimited(self) -> bool:
         return self.want is None
 
+    def wants(self, speaker: str) -> bool:
+        """Whether one more clip of this speaker is needed."""
+        limited = self.max_per_speaker is not None and speaker
+        return not self.full and not (limited and self._per_speaker[speaker] >= self.max_per_speaker)
+
     def accept(self, speaker: str) -> bool:
         """Take one clip of this speaker, or say that none is needed."""
-        if self.full:
+        if not self.wants(speaker):
             return False
-        if self.max_per_speaker is not None and speaker:
-            if self._per_speaker[speaker] >= self.max_per_speaker:
-                return False
-            self._per_speaker[speaker] += 1
+        self._per_speaker[speaker] += 1
         self.taken += 1
         return True
 

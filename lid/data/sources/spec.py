@@ -25,9 +25,9 @@ from lid.data.sources.hub import hub_source
 from lid.data.sources.mdc import open_dataset
 from lid.data.sources.retry import RetryPolicy
 from lid.data.sources.selection import Selector
+from lid.data.sources.tar_stream import is_archive
 from lid.errors import InputError
 
-ARCHIVES = (".tar.gz", ".tgz", ".tar")
 HOW = "Write LANG=FOLDER, LANG=FILE.tar.gz, LANG=mdc:ID, LANG=hub:REPO:CONFIG[:SPLIT], or a folder of language folders."
 
 
@@ -148,17 +148,19 @@ def _source(language: str, place: str, spec: str, policy: RetryPolicy | None, ca
     path = Path(place).expanduser()
     if path.is_dir():
         return _folder(language, path, spec)
-    if path.is_file() and path.name.endswith(ARCHIVES):
+    if path.is_file():
         status = path.stat()
+        with LocalFile(path) as file:
+            head = file.read(512)
+        if head and not is_archive(head):
+            raise InputError(f"{spec}: {path.name} is not a .tar.gz archive, whatever its name. {HOW}", "data")
         identity = ["file", str(path.resolve()), status.st_size, status.st_mtime_ns]
         return _archive(language, spec, identity, partial(LocalFile, path), cache_dir)
-    if path.is_file():
-        raise InputError(f"{spec}: {path.name} is not a .tar.gz archive. {HOW}", "data")
     raise InputError(f"{spec}: there is no {path}. {HOW}", "data")
 
 
 def _archive(language: str, spec: str, identity: list, open_stream: Callable, cache_dir: str | None) -> ArchiveSource:
-    return ArchiveSource(language, spec, json.dumps(identity), open_stream=open_stream, spool_folder=cache_dir)
+    return ArchiveSource(language, spec, json.dumps(identity), open_stream=open_stream, temporary_folder=cache_dir)
 
 
 def _folder(language: str, path: Path, spec: str) -> FolderSource:

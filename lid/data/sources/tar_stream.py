@@ -1,8 +1,17 @@
-"""A .tar.gz (or .tar) read once from front to back, from anything that gives bytes, in little memory."""
+"""A tar archive, packed or not, read once from front to back, from anything that gives bytes, in little memory.
 
+Archives are known by their first bytes: people, browsers and stores give them any name.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import posixpath
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -10,78 +19,126 @@ from typing import BinaryIO
 from lid.errors import InputError
 
 BLOCK = 256 * 1024  # bytes
-GZIP_MAGIC = b"\x1f\x8b"
+PACKINGS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {  # first bytes -> who unpacks what follows
+    b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
 
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file in the archive. `file` can be read until the next member is asked for; `size` is in bytes."""
+    """A file in the archive. `file` can be read until the next member is asked for; `size` is in bytes.
 
-    name: str
-    folder: str
+    A hard or symbolic link has no bytes of its own: `link` is the `path` of the member whose bytes it shares, and
+    `file` is None.
+    """
+
+    path: str
     size: int
-    file: BinaryIO
+    file: BinaryIO | None
+    link: str = ""
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
+
+    @property
+    def folder(self) -> str:
+        return PurePosixPath(self.path).parent.name
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins with these bytes (512 or more, fewer where it is shorter) may be an archive."""
+    if any(head.startswith(magic) for magic in PACKINGS):
+        return True
+    try:
+        tarfile.TarInfo.frombuf(head[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def members(stream: BinaryIO, name: str) -> Iterator[Member]:
-    """Regular files in the order they lie; `name` is what sentences call the archive.
+    """Files and links within the archive in the order they lie; `name` is what sentences call the archive.
 
-    The end is reached only after gzip's own checksum over everything has been compared. Raises InputError("damaged").
+    Archives joined end to end (`cat a.tar b.tar`) are read as one. The end is reached only after the checksum over
+    everything, where the packing has one, has been compared. Raises InputError("damaged").
     """
-    unpacked = Unpacked(stream, name)
+    # Without ignore_zeros the end of a first archive would be taken for the end of all.
+    options = {"mode": "r|", "bufsize": BLOCK, "tarinfo": _Header, "ignore_zeros": True}
+    with damage_in(name), tarfile.open(fileobj=unpack(stream, name), **options) as archive:
+        while (info := archive.next()) is not None:
+            archive.members.clear()  # tarfile keeps every header it has seen, which is gigabytes for English
+            if PurePosixPath(info.name).name.startswith("."):  # "._x": macOS writes its attributes as files
+                continue
+            if info.isfile():
+                yield Member(_path(info.name), info.size, archive.extractfile(info))
+            elif info.islnk():
+                yield Member(_path(info.name), 0, None, _path(info.linkname))
+            elif info.issym():
+                link = posixpath.normpath(posixpath.join(posixpath.dirname(_path(info.name)), info.linkname))
+                if not link.startswith(("/", "..")):
+                    yield Member(_path(info.name), 0, None, link)
+
+
+@contextmanager
+def damage_in(name: str) -> Iterator[None]:
+    """What tar and its packings raise, as InputError("damaged"). Goes around the reading of a member's `file` too."""
     try:
-        with tarfile.open(fileobj=unpacked, mode="r|", bufsize=BLOCK) as archive:
-            while (info := archive.next()) is not None:
-                archive.members.clear()  # tarfile keeps every header it has seen, which is gigabytes for English
-                path = PurePosixPath(info.name)
-                if info.isfile() and not path.name.startswith("."):  # "._x": macOS writes its attributes as files
-                    yield Member(path.name, path.parent.name, info.size, archive.extractfile(info))
+        yield
     except tarfile.TarError as error:
         raise InputError(f"{name} is not a tar archive, or is damaged: {error}.", "damaged") from error
-    while rest := unpacked.read(BLOCK):
-        if rest.strip(b"\0"):  # tarfile takes an unreadable header for the end
-            raise InputError(f"{name} is damaged: it goes on after its end. Download it again.", "damaged")
+    except EOFError as error:
+        raise InputError(f"{name} breaks off before its end. Download it again.", "damaged") from error
+    except (OSError, zlib.error, lzma.LZMAError) as error:
+        if getattr(error, "errno", None) is not None:  # the system's own, such as a full disk
+            raise
+        raise InputError(f"{name} is damaged: {error}. Download it again.", "damaged") from error
 
 
-class Unpacked:
-    """gzip's content as a byte stream, any number of gzip members; bytes that are not gzip pass as they are."""
+def unpack(stream: BinaryIO, name: str) -> BinaryIO:
+    """What `stream` holds once unpacked; bytes in no known packing pass as they are. Raises InputError("damaged")."""
+    head = b""
+    while len(head) < max(map(len, PACKINGS)) and (more := stream.read(BLOCK)):
+        head += more
+    if not head:
+        raise InputError(f"{name} is empty (0 bytes). Download it again.", "damaged")
+    whole = io.BufferedReader(Rejoined(head, stream), BLOCK)
+    for magic, opened in PACKINGS.items():
+        if head.startswith(magic):
+            return unpack(opened(whole), name)  # some servers pack what is packed already
+    return whole
 
-    def __init__(self, stream: BinaryIO, name: str):
-        self._stream, self._name = stream, name
-        self._input = stream.read(BLOCK)
-        while 0 < len(self._input) < len(GZIP_MAGIC) and (more := stream.read(BLOCK)):
-            self._input += more
-        if not self._input:
-            raise InputError(f"{name} is empty (0 bytes). Download it again.", "damaged")
-        self._gzip = self._input.startswith(GZIP_MAGIC)
-        self._decoder, self._ended = zlib.decompressobj(zlib.MAX_WBITS | 16), False
 
-    def read(self, size: int) -> bytes:
-        """At most `size` bytes; b"" at the end, which for gzip is where its checksum was right."""
-        if not self._gzip:
-            data, self._input = self._input, b""
-            return data or self._stream.read(min(size, BLOCK))
-        while True:
-            if not self._input and not self._ended:
-                self._input = self._stream.read(BLOCK)
-                self._ended = not self._input
-            if self._decoder.eof and not self._next_member():
-                if self._ended:
-                    return b""
-                continue
-            try:
-                data = self._decoder.decompress(self._input, size)
-            except zlib.error as error:
-                raise InputError(f"{self._name} is damaged: {error}. Download it again.", "damaged") from error
-            self._input = self._decoder.unconsumed_tail or self._decoder.unused_data
-            if data:
-                return data
-            if self._ended and not self._decoder.eof:
-                raise InputError(f"{self._name} breaks off before its end. Download it again.", "damaged")
+class Rejoined(io.RawIOBase):
+    """A stream from its start, of which `head` was read already. Closing it leaves the stream open."""
 
-    def _next_member(self) -> bool:
-        self._input = self._input.lstrip(b"\0")  # padding after a member is allowed
-        if not self._input:
-            return False
-        self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    def __init__(self, head: bytes, stream: BinaryIO):
+        self._head, self._stream = head, stream
+
+    def readable(self) -> bool:
         return True
+
+    def readinto(self, buffer) -> int:
+        data = self._head[: len(buffer)] or self._stream.read(len(buffer))
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Header(tarfile.TarInfo):
+    """A header that is neither sound nor empty is an error; tarfile would look behind it for the next sound one."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf.strip(b"\0"):
+                raise tarfile.ReadError(str(error)) from error
+            raise
+
+
+def _path(name: str) -> str:
+    return name.removeprefix("./")

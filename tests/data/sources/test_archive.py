@@ -1,7 +1,10 @@
 """Archives read as streams: any order of tables and clips, cuts on the way, early end, damage; against the folder."""
 
+import bz2
 import gzip
 import io
+import lzma
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +14,7 @@ import pytest
 from lid.data.sources.archive import ArchiveSource
 from lid.data.sources.folder import FolderSource
 from lid.data.sources.http_stream import HttpStream, Link
+from lid.data.sources.reservoir import Reservoir
 from lid.data.sources.selection import Selector
 from lid.errors import InputError
 from tests.data.sources.loopback import QUICK, Corpus, Fault, File, Server, corpus, tables_last, tar, tar_gz
@@ -125,17 +129,15 @@ def test_with_the_tables_last_the_choice_is_the_folders(tmp_path, want, per_spea
 
 def test_with_the_tables_last_few_clips_wait_on_disk(tmp_path, monkeypatch):
     made = corpus(clips=3000, speakers=300, clip_bytes=1000)
-    archive = replace(source(made.archive(tables_last)), spool_folder=tmp_path)
-    from lid.data.sources import reservoir as spool
-
+    archive = replace(source(made.archive(tables_last)), temporary_folder=tmp_path)
     sizes: list[int] = []
-    real = spool.Spool.add
+    real = Reservoir.add
 
     def watched(self, name, data):
         real(self, name, data)
         sizes.append(self._file.seek(0, 2))
 
-    monkeypatch.setattr(spool.Spool, "add", watched)
+    monkeypatch.setattr(Reservoir, "add", watched)
     assert sum(clip.audio is not None for clip in archive.clips(Selector(20))) == 20
     everything = sum(map(len, made.clips.values()))
     assert max(sizes) < everything / 10
@@ -189,6 +191,61 @@ def test_what_is_no_archive_is_an_error(data):
     assert caught.value.reason == "damaged"
 
 
+def twice(data: bytes) -> bytes:
+    return gzip.compress(gzip.compress(data))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, twice])
+def test_every_packing_is_read_and_its_damage_noticed(made, pack):
+    data = pack(gzip.decompress(made.archive()))
+    assert set(source(data).clips()) == set(source(made.archive()).clips())
+    for broken in (data[: len(data) // 2], data[:-600] + bytes(byte ^ 255 for byte in data[-600:])):
+        with pytest.raises(InputError) as caught:
+            list(source(broken).clips())
+        assert caught.value.reason == "damaged"
+
+
+def test_joined_archives_are_read_to_the_end_of_the_last(made):
+    """`cat a.tar b.tar`: tar itself stops at the end of the first."""
+    tables, clips = (
+        [(f"cv/uz/{name}", data) for name, data in made.files.items() if name.startswith("clips/") == of]
+        for of in (False, True)
+    )
+    expected = set(source(made.archive()).clips())
+    for pack in (tar, tar_gz):
+        assert set(source(pack(tables) + pack(clips[:20]) + pack(clips[20:])).clips()) == expected
+
+
+def linked(made: Corpus, symbolic: bool = False) -> bytes:
+    """Every second clip is a link to a file that lies beside the clips."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+
+        def add(name: str, data: bytes, link: str = "") -> None:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = tarfile.REGTYPE, link, len(data)
+            if link:
+                info.type = tarfile.SYMTYPE if symbolic else tarfile.LNKTYPE
+            archive.addfile(info, io.BytesIO(data))
+
+        for number, (name, data) in enumerate(sorted(made.files.items(), key=lambda one: one[0] < "d")):
+            if number % 2 and name.startswith("clips/"):
+                add(f"./cv/uz/other/{number}", data)
+                add(f"./cv/uz/{name}", b"", f"../other/{number}" if symbolic else f"./cv/uz/other/{number}")
+            else:
+                add(f"./cv/uz/{name}", data)
+        add("./cv/uz/clips/lost.mp3", b"", "../../etc/passwd")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("symbolic", [False, True], ids=["hard", "symbolic"])
+def test_links_are_followed_within_the_archive(made, symbolic):
+    found = source(linked(made, symbolic))
+    assert set(found.clips()) == set(source(made.archive()).clips())
+    assert found.orphans == ["common_voice_uz_orphan.mp3"]
+    assert len([clip for clip in source(linked(made, symbolic)).clips(Selector(55)) if clip.audio]) == 55
+
+
 def test_clips_without_any_table_are_an_error(made):
     data = tar_gz((f"cv/uz/clips/{name}", clip) for name, clip in made.clips.items())
     with pytest.raises(InputError) as caught:
@@ -203,8 +260,6 @@ def test_another_language_than_the_one_named_is_an_error(made):
 
 
 def test_folders_links_and_hidden_files_are_passed_over(made):
-    import tarfile
-
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name in ("cv", "cv/uz", "cv/uz/clips"):

@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,18 @@ SPECS = {
     "webdataset": ("en=hub:someone/web", None),
     "tars": ("uz=hub:fsicoli/common_voice_22_0:uz", None),
     "few of tars": ("uz=hub:fsicoli/common_voice_22_0:uz", 8),
+    "metadata.csv": ("uz=hub:someone/folder", None),
+    "few of metadata.csv": ("uz=hub:someone/folder", 5),
+    "metadata.jsonl": ("uz=hub:someone/lines", None),
+    "bare files": ("uz=hub:someone/bare", None),
+    "label folders": ("uz=hub:someone/labels", None),
+    "label folders of others": ("en=hub:someone/labels", None),
+    "zip": ("uz=hub:someone/zip", None),
+    "parquet of paths": ("uz=hub:someone/paths", None),
+    "parquet of strings": ("uz=hub:someone/strings", None),
+    "parquet without files": ("uz=hub:someone/nothing", None),
+    "other columns": ("uz=hub:someone/shards", None),
+    "rows of another language": ("uz=hub:someone/russian", None),
     "no repository": ("uz=hub:no/thing:uz", None),
     "no configuration": ("ru=hub:fixie-ai/common_voice_17_0:xx", None),
     "no split": ("ru=hub:fixie-ai/common_voice_17_0:ru:tset", None),
@@ -49,7 +62,8 @@ for name, (spec, want) in json.load(sys.stdin).items():
     try:
         (source,) = parse_sources([spec], ["uz", "ru", "en"], RetryPolicy(first_wait=0.001))
         found = [
-            [clip.path, hashlib.sha1(clip.audio).hexdigest(), clip.speaker, clip.sentence, clip.source, clip.duration]
+            [clip.path, clip.audio and hashlib.sha1(clip.audio).hexdigest()]
+            + [clip.speaker, clip.sentence, clip.source, clip.duration]
             for clip in source.clips(Selector(want))
         ]
     except InputError as error:
@@ -72,11 +86,12 @@ def text(kind: str = "string") -> dict:
     return {"dtype": kind, "_type": "Value"}
 
 
-def common_voice(rows: list[tuple]) -> bytes:
+def common_voice(rows: list[tuple], more: dict | None = None, less: Set[str] = frozenset()) -> bytes:
     speakers, paths, clips, sentences = map(list, zip(*rows, strict=True))
     audio = [{"bytes": data, "path": path} for data, path in zip(clips, paths, strict=True)]
     columns = {"client_id": speakers, "path": paths, "audio": audio, "sentence": sentences}
-    features = {"client_id": text(), "path": text(), "sentence": text()}
+    columns = {name: values for name, values in (columns | (more or {})).items() if name not in less}
+    features = {name: text("int64" if name in ("age", "up_votes") else "string") for name in columns}
     return parquet(columns, features | {"audio": {"sampling_rate": 48000, "_type": "Audio"}})
 
 
@@ -122,6 +137,39 @@ def fill(hub: Hub) -> None:
     hub.add(
         "someone/words", {"README.md": b"# Words\n", "data/train.parquet": parquet({"word": ["a"]}, {"word": text()})}
     )
+    files_of_their_own(hub)
+
+
+def files_of_their_own(hub: Hub) -> None:
+    """Data sets whose audio lies in files, beside tables and without."""
+    clips = {f"c{n}.mp3": b"mp3 %d" % n for n in range(20)}
+    csv = "file_name,sentence,client_id\n" + "".join(f"clips/{name},Matn,s1\n" for name in [*clips, "gone.mp3"])
+    hub.add("someone/folder", {"metadata.csv": csv.encode()} | {f"clips/{name}": data for name, data in clips.items()})
+    lines = "".join(json.dumps({"file_name": name, "text": "Matn", "speaker_id": 7}) + "\n" for name in clips)
+    in_train = {f"data/train/{name}": data for name, data in clips.items()}
+    hub.add("someone/lines", {"data/train/metadata.jsonl": lines.encode(), **in_train})
+    hub.add("someone/bare", in_train)
+    hub.add(
+        "someone/labels", {f"train/{of}/{n}.wav": f"{of} {n}".encode() for of in ("uz", "Russian") for n in range(3)}
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in {"metadata.csv": csv.replace("clips/", "").encode(), **clips}.items():
+            archive.writestr(name, data)
+    hub.add("someone/zip", {"data/train.zip": packed.getvalue()})
+    audio = {"audio": {"_type": "Audio"}, "sentence": text()}
+    paths = [{"bytes": None, "path": name} for name in clips]
+    columns = {"audio": pa.array(paths, pa.struct({"bytes": pa.binary(), "path": pa.string()})), "sentence": ["M"] * 20}
+    hub.add("someone/paths", {"data/train.parquet": parquet(columns, audio)} | {f"mp3/{n}": clips[n] for n in clips})
+    hub.add("someone/nothing", {"data/train.parquet": parquet(columns, audio)})
+    strings = parquet(
+        {"path": [f"./mp3/{name}" for name in clips], "text": ["M"] * 20}, {"path": text(), "text": text()}
+    )
+    hub.add("someone/strings", {"train.parquet": strings} | {f"mp3/{name}": data for name, data in clips.items()})
+    more = {"age": [30] * 10, "up_votes": [2] * 10}
+    shards = [common_voice(RU[:10]), common_voice(RU[10:20], more), common_voice(RU[20:30], {}, {"path", "sentence"})]
+    hub.add("someone/shards", {f"data/train-0000{n}-of-00003.parquet": shard for n, shard in enumerate(shards)})
+    hub.add("someone/russian", {"data/train.parquet": common_voice(RU[:10], {"locale": ["ru"] * 10})})
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +239,54 @@ def test_a_mirror_of_plain_tars_is_joined_with_its_table(found):
     }
 
 
+def found_files(found: dict, name: str) -> dict[str, list]:
+    """What a data set gave: by the clip's bare name, its bytes' sum, speaker and sentence."""
+    return {Path(path).name: [digest, speaker, sentence] for path, digest, speaker, sentence, *_ in found[name]}
+
+
+@pytest.mark.parametrize(
+    ("name", "speaker", "sentence"),
+    [
+        ("metadata.csv", "s1", "Matn"),
+        ("metadata.jsonl", "7", "Matn"),
+        ("bare files", "", ""),
+        ("zip", "s1", "Matn"),
+        ("parquet of paths", "", "M"),
+        ("parquet of strings", "", "M"),
+    ],
+)
+def test_files_of_their_own_are_read_undecoded(found, name, speaker, sentence):
+    rows = found_files(found, name)
+    gone = rows.pop("gone.mp3", [None])
+    assert gone[0] is None  # its row is there, its file is not
+    assert rows == {f"c{n}.mp3": [sha(b"mp3 %d" % n), speaker, sentence] for n in range(20)}
+
+
+def test_few_files_are_from_anywhere_in_the_table(found):
+    numbers = [int(name[1:-4]) for name, (digest, *_) in found_files(found, "few of metadata.csv").items() if digest]
+    assert len(numbers) == 5
+    assert max(numbers) > 9
+
+
+def test_a_folder_for_each_language_gives_the_one_that_was_asked_for(found):
+    assert found_files(found, "label folders") == {f"{n}.wav": [sha(f"uz {n}".encode()), "", ""] for n in range(3)}
+
+
+def test_rows_without_a_file_come_without_bytes(found):
+    assert [digest for _, digest, *_ in found["parquet without files"]] == [None] * 20
+
+
+def test_each_shard_is_read_by_its_own_columns(found):
+    expected = [[path, sha(data), voice, sentence] for voice, path, data, sentence in RU[:30]]
+    expected[20:] = [[*row[:3], ""] for row in expected[20:]]
+    assert [row[:4] for row in found["other columns"]] == expected
+
+
 @pytest.mark.parametrize(
     ("name", "reason", "words"),
     [
+        ("label folders of others", "language", "was given as en, but its folders are ru, uz"),
+        ("rows of another language", "language", "was given as uz, but a row says ru"),
         ("no repository", "missing", "the Hub has no such dataset"),
         ("no configuration", "data", "Available: ['ru']"),
         ("no split", "data", "Available splits: ['train']"),

@@ -67,6 +67,14 @@ def test_a_folder_of_languages_is_enough(tmp_path, shape):
     assert parse_sources([f"en={tmp_path}"], LANGUAGES)[0].folder.name == "en"
 
 
+@pytest.mark.parametrize("name", ["uz", "UZ.TAR.GZ", "uz.tar.gz.1", "uz.zip"])
+def test_an_archive_is_known_by_its_bytes(tmp_path, name):
+    made = corpus("uz", clips=5)
+    (tmp_path / name).write_bytes(made.archive())
+    rows = load_clips([f"uz={tmp_path / name}"], LANGUAGES, tmp_path / "cache", progress=False)
+    assert sum(row.audio is not None for row in rows) == 4
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
