@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +26,7 @@ COMMAND, PAGE, RECIPE = ROOT / "lid" / "__main__.py", ROOT / "app.py", ROOT / "t
 WORKSHOP = ("tests", "benchmarks", "experiments", "assets")  # folders of code that is not installed
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-SOMETIMES = {"spaces", "tomli"}  # a Space brings the first, Python 3.10 needs the second
+SOMETIMES = {"spaces", "tomli", "tomllib"}  # a Space brings the first; Python 3.10 has the second in place of the third
 PEERS = {"faster_whisper", "tokenizers"}  # of benchmarks/speed_peers.py, from an environment of its own
 TOOLS = {"ruff", "mypy", "pytest-cov", "hatchling", "tomli", "onnxruntime"}  # commands, and what others import
 
@@ -42,25 +41,27 @@ BASE, APP, TRAIN, DEV = (
 )
 
 
-def imports(file: Path) -> Iterator[tuple[str, bool]]:
+@cache
+def imports(file: Path) -> tuple[tuple[str, bool], ...]:
     """Every module that a file imports, and whether it does so as it is loaded rather than within a function.
 
     Imports for type checkers alone do not count. A name taken from a package counts as a module of it as well.
     """
-
-    def walk(node: ast.AST, loading: bool) -> Iterator[tuple[str, bool]]:
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return
+    found, left = [], [(ast.parse(file.read_text(encoding="utf-8")), True)]
+    while left:
+        node, loading = left.pop()
         if isinstance(node, ast.Import):
-            yield from ((alias.name, loading) for alias in node.names)
+            found += [(alias.name, loading) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module, loading
-            yield from ((f"{node.module}.{alias.name}", loading) for alias in node.names)
-        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for child in ast.iter_child_nodes(node):
-            yield from walk(child, loading and not inside)
-
-    return walk(ast.parse(file.read_text(encoding="utf-8")), True)
+            found += [(name, loading) for name in (node.module, *(f"{node.module}.{a.name}" for a in node.names))]
+        elif isinstance(node, ast.stmt) and not (
+            isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        ):
+            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            left += [(child, loading and not inside) for child in ast.iter_child_nodes(node)]
+        elif isinstance(node, ast.Module | ast.ExceptHandler | ast.match_case):
+            left += [(child, loading) for child in ast.iter_child_nodes(node)]
+    return tuple(found)
 
 
 def own(module: str) -> Path | None:
@@ -82,7 +83,19 @@ def reached(start: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
-PROVIDED = metadata.packages_distributions()
+@cache
+def provided() -> dict[str, set[str]]:
+    """Top-level module -> the distributions that brought it, from what each wheel says that it installed.
+
+    (`metadata.packages_distributions` does so from Python 3.11 on only.)
+    """
+    found: dict[str, set[str]] = {}
+    for distribution in metadata.distributions():
+        name = canonicalize_name(distribution.name)
+        for line in (distribution.read_text("RECORD") or "").splitlines():
+            top = line.partition(",")[0].partition("/")[0].removesuffix(".py")
+            found.setdefault(top, set()).add(name)
+    return found
 
 
 def distributions(files: set[Path], loading: bool | None = None) -> dict[str, Path]:
@@ -93,8 +106,7 @@ def distributions(files: set[Path], loading: bool | None = None) -> dict[str, Pa
         for module, at_once in imports(file):
             top = module.split(".")[0]
             if loading in (None, at_once) and top not in sys.stdlib_module_names | SOMETIMES | PEERS | OURS:
-                for name in PROVIDED.get(top, [f"not installed: {top}"]):
-                    found[canonicalize_name(name)] = file
+                found |= dict.fromkeys(provided().get(top, {canonicalize_name(top)}), file)
     return found
 
 
