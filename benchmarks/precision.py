@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmark_docs import replace_section
 
-from lid import InputError, LanguageIdentifier, audio
+from lid import InputError, LanguageIdentifier, audio, malloc
 from lid.data.augment import augment
 from lid.data.sources.spec import load_clips
 from lid.languages import CODES
@@ -118,6 +118,7 @@ def load(specs: list[str], split: Path) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def usable(model: str | None, precisions: list[str]) -> dict[str, LanguageIdentifier]:
+    malloc.keep_freed()  # as app.py and the command line do
     identifiers = {}
     for precision in dict.fromkeys(["float32", *precisions]):
         try:

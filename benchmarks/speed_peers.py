@@ -23,8 +23,9 @@ def ours(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
     import torch
 
     torch.set_num_threads(options.threads)
-    from lid import LanguageIdentifier
+    from lid import LanguageIdentifier, malloc
 
+    malloc.keep_freed()  # as app.py and the command line do
     identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
     options.about = {"precision": identifier.model.precision, "layers": identifier.layers}
 
@@ -41,12 +42,13 @@ def page(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
     import torch
 
     torch.set_num_threads(options.threads)
-    from lid import LanguageIdentifier
+    from lid import LanguageIdentifier, malloc
     from lid.audio import DEFAULT_LIMITS
     from lid.model.whisper import window_seconds
     from lid.ui import plots
     from lid.ui.recording import hear, steps
 
+    malloc.keep_freed()  # as app.py and the command line do
     identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
     listen = steps(identifier.identify)
 

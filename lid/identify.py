@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lid import malloc, vad
+from lid import vad
 from lid.audio import SAMPLE_RATE
 from lid.errors import InputError
 from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
@@ -18,7 +18,9 @@ from lid.model import checksums, precision, whisper
 from lid.model.calibration import Calibration
 from lid.model.open_set import NO_SPEECH, OpenSetDetector
 
-EMBEDDED_MODEL = Path(__file__).parents[1] / "assets" / "model"
+# An installed package holds the model. In a checkout it is beside the package, where the repository shows it.
+_PLACES = [folder / "assets" / "model" for folder in Path(__file__).parents[:2]]
+EMBEDDED_MODEL = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]
 KEEP_PAUSES = 0.8  # seconds; longer silences between stretches of speech are cut out before the encoder
 TIMELINE_STEP = 1.0  # seconds of speech a timeline entry covers; languages are not told apart in much less
 SHORT_PIECE = 3.0  # seconds; speech shorter than this shares a window with what is next to it, for context
@@ -51,7 +53,7 @@ class Prediction:
         return self.frame_logits.mean(axis=0) if len(self.frame_logits) else np.zeros(len(CODES), np.float32)
 
     def to_dict(self) -> dict:
-        """The JSON-able part: what `python -m lid --json` prints."""
+        """The JSON-able part: what `lid --json` prints."""
         return {
             "language": self.language,
             "probabilities": self.probabilities,
@@ -83,10 +85,9 @@ class LanguageIdentifier:
         """Load the embedded model, a folder, or a Hub id. Raises InputError when there is no usable model there.
 
         `dtype` is what the encoder's matrices are multiplied in: "float32", "bfloat16", "int8", or "auto" for whichever
-        this CPU does fastest (float32 on a GPU). From then on the process keeps more of the memory that it frees
-        (`lid.malloc`).
+        this CPU does fastest (float32 on a GPU). A process that answers many times is faster after
+        `lid.malloc.keep_freed()`, which changes how all of the process uses memory; that is its owner's choice.
         """
-        malloc.keep_freed()
         source = str(source or EMBEDDED_MODEL)
         folder = _folder(source)
         checksums.verify(folder)

@@ -1,4 +1,8 @@
-"""What the C library does with memory that was freed."""
+"""How the C library's allocator (glibc's malloc) treats freed memory.
+
+The setting holds for the whole process, so only what owns the process makes it: app.py and the command line. Importing
+this package, or loading a model, never does.
+"""
 
 import ctypes
 import sys
@@ -12,8 +16,9 @@ ARENAS = 2
 def keep_freed() -> None:
     """Have this process keep some of the memory it frees, where the C library is glibc; elsewhere nothing changes.
 
-    By default glibc hands arrays of megabytes back to the system at once and asks for them anew in the next layer,
-    page by page: a third of an answer's time. The arenas are limited because each thread's would keep its own.
+    By default glibc returns arrays of megabytes to the system at once and asks for them again in the next layer, page
+    by page. That takes a third of an answer's time. The number of arenas is limited because each of them keeps its own
+    memory. Source: mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:

@@ -1,11 +1,16 @@
-"""`python -m lid`: the contract that others script against."""
+"""The command `lid`: the contract that others script against."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
+import lid
+from lid.__main__ import COMMANDS, main
 from tests.conftest import MODEL, ROOT
 
 
@@ -54,3 +59,44 @@ def test_a_model_that_is_not_there(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "No model could be loaded" in done.stderr
+
+
+def test_a_file_named_as_a_command_is_given_with_its_folder(identifier, clips, tmp_path):
+    shutil.copy(clips["speech"], tmp_path / "report")
+    command = [sys.executable, "-m", "lid", "--model", str(MODEL), "./report"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("./report: Uzbek (")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_there_and_explains_itself(command, capsys):
+    if not find_spec(COMMANDS[command][0]):
+        pytest.skip(f"{COMMANDS[command][0]} is not there yet")
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: lid {command} ")
+
+
+def test_help_names_the_commands_and_the_version_is_told(capsys):
+    for option, told in (("--help", [f"lid {command} " for command in COMMANDS]), ("--version", [lid.__version__])):
+        with pytest.raises(SystemExit) as end:
+            main([option])
+        assert end.value.code == 0
+        said = capsys.readouterr().out
+        assert all(words in said for words in told)
+
+
+def test_a_commands_status_is_passed_on(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 1
+    assert "no finished run" in capsys.readouterr().err
+
+
+def test_a_command_without_its_packages_says_what_to_install(monkeypatch, capsys):
+    """None in sys.modules makes importing it fail as if it were not installed."""
+    monkeypatch.delitem(sys.modules, "lid.release.publish", raising=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert main(["publish", "run", "me/model"]) == 2
+    assert "huggingface_hub is missing. Try: pip install" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 """A finished run -> the Hugging Face Hub: the model with its card and adapter, and the Space that serves it.
 
-    python -m lid.release.publish runs/medium me/lid-uz-ru-en
+    lid publish runs/medium me/lid-uz-ru-en    # in a checkout: the Space is made of its code
 
 The Space gets the model's name unless --space gives another. What was sent before is not sent again, so the same
 command finishes an upload that was cut. It wants a token that may write, in HF_TOKEN or from `hf auth login`.
@@ -96,7 +96,7 @@ def publish(
         base_model = adapter.base_of(run, metrics, card.hub_id(metrics["settings"]["base_model"]))
         words = adapter.section(base_model) if base_model else ""
         page_of_model, text = (
-            report.fill(template, metrics, audit, told, adapter=words) for template in ("card", "report")
+            report.fill(template, metrics, audit, told, adapter=words, root=root) for template in ("card", "report")
         )
         figure = _reliability(metrics)
     except KeyError as error:
@@ -131,7 +131,7 @@ def space_files(model: Files, results: Files, root: Path) -> Files:
     """The app with this run's model and results in place of the repository's own, and whatever README.md links to."""
     missing = [name for name in SPACE_FILES if not (root / name).is_file()]
     if missing:
-        raise InputError(f"{root} holds no Space: {missing[0]} is missing.", "space")
+        raise InputError(f"{root.resolve()} holds no Space: {missing[0]} is missing.", "space")
     readme = (root / "README.md").read_text(encoding="utf-8")
     with _sentences("README.md is no Space's card"):
         header = SpaceCard(readme).data
@@ -262,15 +262,18 @@ def _reason(error: BaseException) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lid.release.publish", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="lid publish", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="the --output folder of a finished train_lora.py")
     parser.add_argument("repo", help="name of the model on the Hub, as in me/lid-uz-ru-en")
     parser.add_argument("--space", metavar="REPO", help="name of the Space; the model's by default")
     parser.add_argument("--private", action="store_true", default=None, help="what is made anew is seen by you alone")
     parser.add_argument("--statement", type=Path, help="what it was trained on, in prose; RUN/DATA.md by default")
+    parser.add_argument(
+        "--repository", type=Path, default=report.ROOT, metavar="FOLDER", help="its code; the current folder by default"
+    )
     options = parser.parse_args(arguments)
     try:
-        publish(options.run, options.repo, options.space, options.private, options.statement)
+        publish(options.run, options.repo, options.space, options.private, options.statement, options.repository)
     except InputError as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,6 @@
 """A finished run -> model card and REPORT.md. Every number is read from the files the run wrote.
 
-python -m lid.release.report runs/base     # puts its checkpoint into assets/model and writes REPORT.md
+lid report runs/base    # in a checkout: puts the run's checkpoint into assets/model and writes REPORT.md
 """
 
 import argparse
@@ -17,7 +17,7 @@ from lid.languages import CODES, NAMES
 from lid.model.open_set import KEPT
 from lid.release import card, figures, medium
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path()  # the repository to read and to write: the current folder, wherever this package is installed
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -29,9 +29,18 @@ def load(run: Path) -> tuple[dict, dict]:
         raise InputError(f"{run} holds no finished run: {error.filename} is missing.", "run") from error
 
 
-def fill(template: str, metrics: dict, audit: dict, statement: str, failures: str = "", adapter: str = "") -> str:
-    """A template of lid/templates ("card", "report") with this run's settings, numbers and tables, what was found
-    about its failures, in prose, and the card's section on the adapter."""
+def fill(
+    template: str,
+    metrics: dict,
+    audit: dict,
+    statement: str,
+    failures: str = "",
+    adapter: str = "",
+    root: Path = ROOT,
+) -> str:
+    """A template of lid/release/templates ("card", "report") with this run's settings, numbers and tables, what was
+    found about its failures, in prose, the card's section on the adapter, and what the studies in `root`'s docs/
+    measured."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     settings = metrics["settings"]
     start, layers = settings.get("init_from", settings.get("start_from")), settings.get("layers")
@@ -64,10 +73,10 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
         "no_speech_table": _no_speech_table(openness["no_speech"]),
         "failures": failures,
         "adapter": f"{adapter}\n" if adapter else "",
-        "medium": _medium(),
-        **_ablation(),
-        "condition_table": _condition_table(),
-        **_base_shares(),
+        "medium": _medium(root),
+        **_ablation(root),
+        "condition_table": _condition_table(root),
+        **_base_shares(root),
         "base_share": f"{settings.get('base_share', 0.0):.0%}",
         "runs": _runs(settings.get("runs", 1)),
         "kept_layers": f", its first {layers} layers" if layers else "",
@@ -77,8 +86,13 @@ def fill(template: str, metrics: dict, audit: dict, statement: str, failures: st
 
 
 def install(run: Path, statement: Path, root: Path = ROOT) -> None:
-    """Make a finished run the repository's own: assets/model with its card, and REPORT.md."""
+    """Make a finished run the own one of the repository at `root`: assets/model with its card, and REPORT.md.
+
+    Raises InputError where the run is not finished, and where there is no statement of its data.
+    """
     metrics, audit = load(run)
+    if not statement.is_file():
+        raise InputError(f"{statement}: no such file. Give the command in the repository's folder.", "statement")
     text = statement.read_text().strip()
     model = root / "assets" / "model"
     model.mkdir(parents=True, exist_ok=True)
@@ -88,8 +102,8 @@ def install(run: Path, statement: Path, root: Path = ROOT) -> None:
         shutil.copyfile(run / name, model / name)
     (root / "assets" / "figures").mkdir(parents=True, exist_ok=True)
     figures.reliability(metrics["calibration"], root / "assets" / "figures" / "reliability.svg")
-    (model / "README.md").write_text(fill("card", metrics, audit, text))
-    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, _text("FAILURES.md")))
+    (model / "README.md").write_text(fill("card", metrics, audit, text, root=root))
+    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, _text(root, "FAILURES.md"), root))
 
 
 def _share(rate: dict) -> str:
@@ -161,23 +175,23 @@ def _no_speech_table(kinds: dict) -> str:
     return _table(["sound", "clips", "no language named (95 % interval)"], rows)
 
 
-def _text(name: str) -> str:
+def _text(root: Path, name: str) -> str:
     """Prose of docs/ that goes with the embedded model, where there is any."""
-    file = ROOT / "docs" / name
+    file = root / "docs" / name
     return file.read_text().strip() if file.exists() else ""
 
 
-def _medium() -> str:
+def _medium(root: Path) -> str:
     """What the recipe needs at whisper-medium's size, from experiments/medium_shape.py."""
-    file = ROOT / "docs" / "medium_shape.json"
+    file = root / "docs" / "medium_shape.json"
     if not file.exists():
         return "Not measured: `python experiments/medium_shape.py` does that."
     return (TEMPLATES / "medium.md").read_text().strip().format(**medium.expectations(json.loads(file.read_text())))
 
 
-def _ablation() -> dict[str, str]:
+def _ablation(root: Path) -> dict[str, str]:
     """Checkpoints on the same copies of the same clips, from experiments/ablation.py."""
-    file = ROOT / "docs" / "ablation.json"
+    file = root / "docs" / "ablation.json"
     if not file.exists():
         unmeasured = "Not measured: `python experiments/ablation.py` does that."
         return {"ablation_part": "held-out", "ablation_table": unmeasured}
@@ -187,9 +201,9 @@ def _ablation() -> dict[str, str]:
     return {"ablation_part": measured["part"], "ablation_table": _table(["checkpoint", *copies], rows)}
 
 
-def _condition_table() -> str:
+def _condition_table(root: Path) -> str:
     """A probe on recording conditions that it was not trained on, from experiments/conditions.py."""
-    file = ROOT / "docs" / "conditions.json"
+    file = root / "docs" / "conditions.json"
     if not file.exists():
         return "Not measured: `python experiments/conditions.py` does that."
     measured = json.loads(file.read_text())
@@ -202,9 +216,9 @@ def _runs(count: int) -> str:
     return f", and the mean of {count} runs from one start for the rest (Wortsman et al. 2022, arXiv:2203.05482)"
 
 
-def _base_shares() -> dict[str, str]:
+def _base_shares(root: Path) -> dict[str, str]:
     """Encoders averaged with the base's on conditions they were not trained on, from experiments/base_share.py."""
-    file = ROOT / "docs" / "base_share.json"
+    file = root / "docs" / "base_share.json"
     if not file.exists():
         unmeasured = "Not measured: `python experiments/base_share.py` does that."
         return {"share_rounds": "no run", "share_table": unmeasured}
@@ -257,14 +271,20 @@ def _proof(audit: dict) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lid.release.report", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="lid report", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="the --output folder of a finished train_lora.py")
+    parser.add_argument("--statement", type=Path, help="what it was trained on, in prose; docs/DATA.md by default")
     parser.add_argument(
-        "--statement", type=Path, default=ROOT / "docs" / "DATA.md", help="what it was trained on, in prose"
+        "--repository",
+        type=Path,
+        default=ROOT,
+        metavar="FOLDER",
+        help="where both go; the current folder by default",
     )
     options = parser.parse_args(arguments)
+    root = options.repository
     try:
-        install(options.run, options.statement)
+        install(options.run, options.statement or root / "docs" / "DATA.md", root)
     except InputError as error:
         print(f"report: {error}", file=sys.stderr)
         return 1

@@ -20,7 +20,7 @@ def open_dataset(dataset_id: str, policy: RetryPolicy | None = None) -> HttpStre
     """The archive of a dataset, given by its id or the name in its address, as a stream that renews its own links.
 
     Uses MDC_API_KEY and MDC_API_URL from the environment (or a .env file, as the package does). Raises InputError:
-    "mdc_key", "mdc_terms", "mdc_paid", "missing", "connection", "busy".
+    "mdc_key", "mdc_terms", "mdc_paid", "mdc_package", "missing", "connection", "busy".
     """
     policy = policy or RetryPolicy()
 
@@ -66,8 +66,11 @@ def _post(url: str, key: str, dataset_id: str, policy: RetryPolicy) -> requests.
 
 
 def _api_url() -> str:
-    from datacollective.api_utils import DEFAULT_API_URL, ENV_API_URL  # importing it loads .env, and pandas: 1.3 s
-
+    try:
+        from datacollective.api_utils import DEFAULT_API_URL, ENV_API_URL  # importing it loads .env, and pandas: 1.3 s
+    except ModuleNotFoundError as error:
+        needed = "With Python 3.11.4 or newer: pip install datacollective"
+        raise InputError(f"mdc: needs a package that is missing, {error.name}. {needed}", "mdc_package") from error
     return os.environ.get(ENV_API_URL, DEFAULT_API_URL).rstrip("/")
 
 

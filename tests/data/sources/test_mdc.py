@@ -1,7 +1,9 @@
 """Mozilla Data Collective's protocol over loopback: links, keys, terms, refusals, and links that expire on the way."""
 
 import json
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from lid.data.sources.mdc import open_dataset
 from lid.errors import InputError
 from tests.data.sources.loopback import QUICK, Answer, Fault, File, Request, Server
 
+if not find_spec("datacollective"):
+    pytest.skip("SKIPPED: datacollective is for Python 3.11.4 and newer", allow_module_level=True)
 DATA = np.random.default_rng(2).bytes(400_000)
 ASK = "/api/datasets/cv-uz-1/download"
 
@@ -160,3 +164,10 @@ def test_no_service_at_all(mdc, monkeypatch):
         pass
     monkeypatch.setenv("MDC_API_URL", gone.url)
     assert refused().reason == "connection"
+
+
+def test_without_the_package_it_says_what_to_install(mdc, monkeypatch):
+    """None in sys.modules makes importing it fail as if it were not installed."""
+    monkeypatch.setitem(sys.modules, "datacollective.api_utils", None)
+    assert refused().reason == "mdc_package"
+    assert not mdc.requests
