@@ -11,7 +11,8 @@ from lid.audio import Limits
 from lid.errors import InputError
 from lid.identify import Prediction
 from lid.languages import CODES
-from lid.ui.gradio_patches.uploads import no_links
+from lid.ui.gradio_patches import json_schema
+from lid.ui.gradio_patches.links import uploads_only
 from lid.ui.settings import MAX_FILES
 from lid.ui.texts import ENGLISH
 
@@ -46,11 +47,11 @@ class Endpoints:
     def add(self) -> None:
         """Within a gr.Blocks: add both. Components of their own, because Gradio checks a file's path through them."""
         options = {"concurrency_id": "model", "api_visibility": "public"}
-        file = no_links(gr.File(visible=False, label="file"))
-        answer = _typed(gr.JSON(visible=False, label="prediction"), PREDICTION_SCHEMA)
+        file = uploads_only(gr.File(visible=False, label="file"))
+        answer = json_schema.state(gr.JSON(visible=False, label="prediction"), PREDICTION_SCHEMA)
         gr.Button(visible=False).click(self.identify, file, answer, api_name="identify", **options)
-        files = no_links(gr.File(visible=False, label="files", file_count="multiple"))
-        answers = _typed(gr.JSON(visible=False, label="predictions"), BATCH_SCHEMA)
+        files = uploads_only(gr.File(visible=False, label="files", file_count="multiple"))
+        answers = json_schema.state(gr.JSON(visible=False, label="predictions"), BATCH_SCHEMA)
         gr.Button(visible=False).click(self.identify_batch, files, answers, api_name="identify_batch", **options)
 
     def identify(self, file: str | None) -> dict:
@@ -92,14 +93,6 @@ class Endpoints:
             return {"error": str(budget.explained(error))}
 
 
-def keep_working_tools(page: gr.Blocks) -> None:
-    """Of a launched page, offer agents `identify` alone. Gradio makes every endpoint a tool, but its MCP server neither
-    describes nor converts a list of files, so that each call of the other would fail (checked in 6.31)."""
-    if page.mcp_server_obj is not None:
-        offered = page.mcp_server_obj.tool_to_endpoint  # a Space's tools are named after it: look at the endpoints
-        page.mcp_server_obj.tool_to_endpoint = {tool: to for tool, to in offered.items() if to == "/identify"}
-
-
 class Budget:
     """Seconds that several files together may last, so that one visitor's batch holds the others up no longer than one
     long recording would."""
@@ -126,10 +119,3 @@ class Budget:
         if error.reason != "too_long" or self._left == self._limits.max_seconds:
             return error
         return InputError(ENGLISH.too_long_together.format(minutes=self._limits.max_seconds / 60), "too_long_together")
-
-
-def _typed(component: gr.JSON, schema: dict) -> gr.JSON:
-    """State the shape of the JSON, which Gradio else calls "any valid json"."""
-    component.api_info = lambda: schema
-    component.api_info_as_output = lambda: schema
-    return component

@@ -16,8 +16,9 @@ from lid.audio import FORMATS_IN_WORDS, SAMPLE_RATE, Limits
 from lid.errors import InputError
 from lid.identify import Prediction
 from lid.languages import CODES
-from lid.ui.plots import COLOURS, percent
-from lid.ui.recording import Step
+from lid.ui.colours import LANGUAGES as COLOURS
+from lid.ui.number_format import one_decimal, percent
+from lid.ui.recording import ProgressUpdate
 from lid.ui.settings import LIVE_SECONDS, MAX_FILES, QUEUE_SIZE
 from lid.ui.texts import ENGLISH, Texts
 
@@ -67,7 +68,7 @@ def listening(texts: Texts) -> str:
     return _card("listening", texts.listening, "", [texts.listening_note])
 
 
-def working(so_far: list[Step], texts: Texts) -> str:
+def working(so_far: list[ProgressUpdate], texts: Texts) -> str:
     """How far a long recording is, on a bar in the colours of what was heard on the way."""
     share = round(100 * so_far[-1].share)
     said = escape(texts.progress.format(share=share))
@@ -180,7 +181,8 @@ def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
     """The result in one line, for a message to someone else."""
     headline, share = verdict(prediction, texts)
     shares = ", ".join(
-        f"{texts.names[code]} {_number(100 * prediction.probabilities[code], texts)} %" for code in CODES
+        f"{texts.names[code]} {one_decimal(100 * prediction.probabilities[code], texts.decimal_comma)} %"
+        for code in CODES
     )
     heard = texts.spoken.format(
         speech=seconds(prediction.speech_seconds, texts), duration=seconds(prediction.duration_seconds, texts)
@@ -189,7 +191,7 @@ def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
 
 
 def seconds(value: float, texts: Texts = ENGLISH) -> str:
-    return texts.seconds.format(number=_number(value, texts))
+    return texts.seconds.format(number=one_decimal(value, texts.decimal_comma))
 
 
 def counted(forms: tuple[str, ...], count: int, texts: Texts) -> str:
@@ -243,10 +245,6 @@ def _formats(texts: Texts) -> str:
 
 def _minutes(texts: Texts, limits: Limits) -> str:
     return counted(texts.minutes, max(1, int(limits.max_seconds / 60)), texts)
-
-
-def _number(value: float, texts: Texts) -> str:
-    return f"{value:.1f}".replace(".", ",") if texts.decimal_comma else f"{value:.1f}"
 
 
 def _card(

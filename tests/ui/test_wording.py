@@ -9,8 +9,8 @@ import pytest
 from lid import InputError
 from lid.audio import DEFAULT_LIMITS
 from lid.ui import wording
-from lid.ui.plots import COLOURS
-from lid.ui.recording import Step
+from lid.ui.colours import LANGUAGES as COLOURS
+from lid.ui.recording import ProgressUpdate
 from lid.ui.texts import ALL, ENGLISH, RUSSIAN, UZBEK
 from tests.ui.predictions import make_prediction
 
@@ -85,7 +85,7 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.answer(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee"), texts=words),
         wording.answer(make_prediction([0.9, 0.1, 0.0], known=False), texts=words),
         wording.answer(make_prediction([1 / 3] * 3, ""), texts=words),
-        wording.working([Step(0.1, "uz"), Step(0.25, "en")], words),
+        wording.working([ProgressUpdate(0.1, "uz"), ProgressUpdate(0.25, "en")], words),
         wording.listening(words),
         wording.waiting(words),
         wording.problem(error, words, DEFAULT_LIMITS),
@@ -113,7 +113,7 @@ def test_the_json_to_copy_is_what_the_command_line_prints():
 
 
 def test_the_bar_of_a_long_recording_is_coloured_by_what_was_heard():
-    card = wording.working([Step(0.1, "uz"), Step(0.2, "uz"), Step(0.5, "en")], ENGLISH)
+    card = wording.working([ProgressUpdate(0.1, "uz"), ProgressUpdate(0.2, "uz"), ProgressUpdate(0.5, "en")], ENGLISH)
     assert "50 % heard" in card
     bar = re.findall("width:([0-9.]+)%;background:(#[0-9A-F]+)", card)
     assert bar == [("20.00", COLOURS["uz"]), ("30.00", COLOURS["en"])]

@@ -1,6 +1,6 @@
 """The page in Russian."""
 
-from lid.ui.plots import Labels
+from lid.ui.texts.labels import Labels
 from lid.ui.texts.schema import Texts
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lid.ui.plots import Labels
+from lid.ui.texts.labels import Labels
 
 
 @dataclass(frozen=True)

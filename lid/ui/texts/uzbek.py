@@ -1,6 +1,6 @@
 """The page in Uzbek, Latin script. The letters oʻ and gʻ take U+02BB, the tutuq belgisi is U+02BC."""
 
-from lid.ui.plots import Labels
+from lid.ui.texts.labels import Labels
 from lid.ui.texts.schema import Texts
 
 UZBEK = Texts(
