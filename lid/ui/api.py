@@ -1,4 +1,4 @@
-"""What programs call: /identify and /identify_batch with typed JSON, and identify as an MCP tool."""
+"""The endpoints for programs: /identify and /identify_batch, with typed JSON."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,14 +38,15 @@ BATCH_SCHEMA = {"type": "array", "items": {"anyOf": [PREDICTION_SCHEMA, ERROR_SC
 
 
 class Endpoints:
-    """The functions behind the endpoints, for a model and limits."""
+    """The functions behind the endpoints, for one model and its limits."""
 
     def __init__(self, identify: Callable[[np.ndarray], Prediction], limits: Limits):
         self._identify = identify
         self.limits = limits
 
     def add(self) -> None:
-        """Within a gr.Blocks: add both. Components of their own, because Gradio checks a file's path through them."""
+        """Add both endpoints, inside a gr.Blocks. They have their own components: Gradio checks file paths through
+        them."""
         options = {"concurrency_id": "model", "api_visibility": "public"}
         file = uploads_only(gr.File(visible=False, label="file"))
         answer = json_schema.state(gr.JSON(visible=False, label="prediction"), PREDICTION_SCHEMA)
@@ -94,8 +95,8 @@ class Endpoints:
 
 
 class Budget:
-    """Seconds that several files together may last, so that one visitor's batch holds the others up no longer than one
-    long recording would."""
+    """The seconds that the files of one batch may last together: as long as one recording may. So a batch keeps other
+    visitors waiting no longer than one long recording does."""
 
     def __init__(self, files: list[str] | None, limits: Limits):
         """Raises InputError when there are no files, or too many."""
@@ -107,7 +108,7 @@ class Budget:
         self._left = limits.max_seconds
 
     def limits(self) -> Limits:
-        """What the next file has to keep to."""
+        """The limits of the next file."""
         return replace(self._limits, max_seconds=max(self._left, 0.0))
 
     def spend(self, waveform: np.ndarray) -> np.ndarray:
@@ -115,7 +116,7 @@ class Budget:
         return waveform
 
     def explained(self, error: InputError) -> InputError:
-        """The error itself, unless it was the files before that left too little."""
+        """The error to show: another one when the file is only too long because of the files before it."""
         if error.reason != "too_long" or self._left == self._limits.max_seconds:
             return error
         return InputError(ENGLISH.too_long_together.format(minutes=self._limits.max_seconds / 60), "too_long_together")

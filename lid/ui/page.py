@@ -52,7 +52,7 @@ def build(
 
 
 class Page:
-    """The components, and the functions their events call."""
+    """The components of the page and the functions that their events call."""
 
     def __init__(self, identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable], limits: Limits):
         self.layers = identifier.layers
@@ -202,7 +202,7 @@ class Page:
         return {**self._blank(words), self.answer: wording.listening(words), **cleared}
 
     def _on_live(self, path: str | None, buffer: Buffer | None, language: str | None) -> dict:
-        """One chunk of the microphone. While the model is at work for someone else, the last answer stays."""
+        """One piece of the microphone's sound. While the model works for another visitor, the last answer stays."""
         buffer = buffer or Buffer()
         buffer.language = language or buffer.language
         words = texts.choose(buffer.language)
@@ -266,7 +266,7 @@ class Page:
             yield {**self._blank(words), self.answer: wording.problem(error, words, self.limits)}
 
     def _show_several(self, paths: list[str], words: Texts) -> Iterator[dict]:
-        """A table that fills up row by row."""
+        """A table that is filled row by row."""
         try:
             budget = Budget(paths, self.limits)
         except InputError as error:

@@ -1,4 +1,4 @@
-"""Several recordings at once: a table on the page, and the same numbers as CSV."""
+"""Several recordings at once: a table on the page, and its CSV."""
 
 import base64
 import csv
@@ -12,12 +12,13 @@ from lid.ui import wording
 from lid.ui.texts import Texts
 
 HEADER = ["file", "language", *CODES, "known", "duration_seconds", "speech_seconds", "error"]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of a formula
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that starts so for a formula
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recording's name, and its prediction or, as a sentence, why there is none. Neither: still to come."""
+    """One recording: its name, and its prediction or the sentence why there is none. Without both it is not done
+    yet."""
 
     name: str
     prediction: Prediction | None = None
@@ -25,7 +26,7 @@ class Row:
 
 
 def as_html(rows: list[Row], texts: Texts) -> str:
-    """A card in place of the answer. The CSV is in its link, so that no file has to be kept on the server."""
+    """A card in place of the answer. The link carries the CSV itself, so the server keeps no file."""
     heads = "".join(f"<th scope='col'>{escape(head)}</th>" for head in texts.columns)
     body = "".join(_row(row, texts) for row in rows)
     finished = all(row.prediction or row.error for row in rows)
@@ -45,7 +46,7 @@ def as_html(rows: list[Row], texts: Texts) -> str:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """UTF-8 with a byte order mark, without which Excel takes it for something else."""
+    """Text with a byte order mark: without it, Excel does not read UTF-8 as UTF-8."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(HEADER)

@@ -1,4 +1,4 @@
-"""What the page says, as HTML. The sentences are in `texts`; here they are chosen and filled in."""
+"""The page's HTML. The sentences are in `texts`; this module chooses them and fills them in."""
 
 import base64
 import io
@@ -69,7 +69,7 @@ def listening(texts: Texts) -> str:
 
 
 def working(so_far: list[ProgressUpdate], texts: Texts) -> str:
-    """How far a long recording is, on a bar in the colours of what was heard on the way."""
+    """A progress bar in the colours of the languages heard so far."""
     share = round(100 * so_far[-1].share)
     said = escape(texts.progress.format(share=share))
     parts, done = "", 0.0
@@ -93,7 +93,7 @@ def failure(texts: Texts, note: str) -> str:
 
 
 def problem(error: InputError, texts: Texts, limits: Limits) -> str:
-    """The error's sentence says what is wrong and what to do; other languages have one for each reason."""
+    """A card with the sentence of an error."""
     return failure(texts, explained(error, texts, limits))
 
 
@@ -116,9 +116,9 @@ def explained(error: InputError, texts: Texts, limits: Limits) -> str:
 def answer(
     prediction: Prediction, damaged: bool = False, texts: Texts = ENGLISH, player: str = "", took: str = ""
 ) -> str:
-    """The answer first, in large type; then what to make of it. `damaged`: part of the file could not be read.
+    """The card of an answer: the language in large type, then comments. `damaged`: part of the file could not be read.
 
-    `took` says how long the answer took and on what; a player lets the visitor hear what was heard.
+    `took` says how long the answer took and on which hardware; `player` is the HTML of an audio player.
     """
     duration, speech = seconds(prediction.duration_seconds, texts), seconds(prediction.speech_seconds, texts)
     notes = [texts.damaged.format(duration=duration)] if damaged else []
@@ -135,7 +135,7 @@ def answer(
 
 
 def verdict(prediction: Prediction, texts: Texts = ENGLISH) -> tuple[str, str]:
-    """The headline, and the percentage beside it; that is empty where no single language is named."""
+    """The headline and the percentage beside it. The percentage is empty where no single language is named."""
     return _verdict(prediction, texts)[1:3]
 
 
@@ -178,7 +178,7 @@ def languages_heard(prediction: Prediction) -> list[str]:
 
 
 def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
-    """The result in one line, for a message to someone else."""
+    """The result in one line of text."""
     headline, share = verdict(prediction, texts)
     shares = ", ".join(
         f"{texts.names[code]} {one_decimal(100 * prediction.probabilities[code], texts.decimal_comma)} %"
@@ -195,23 +195,23 @@ def seconds(value: float, texts: Texts = ENGLISH) -> str:
 
 
 def counted(forms: tuple[str, ...], count: int, texts: Texts) -> str:
-    """The form of a noun that goes with a count."""
+    """A noun with its count, in the right plural form."""
     return forms[texts.plural(count)].format(count=count)
 
 
 def player_of(path: str) -> str:
-    """A player for a file the server keeps for the visitor; it goes away if the browser cannot play that format."""
+    """A player for an upload on the server. It removes itself if the browser cannot play the format."""
     return _player(f"gradio_api/file={quote(path)}")
 
 
 def player_of_example(path: Path) -> str:
-    """A player that carries the clip with it, so that no folder of the server need be opened to visitors."""
+    """A player that contains the clip, so that no folder of the server has to be served."""
     kind = mimetypes.guess_type(path.name)[0] or "audio/mpeg"
     return _player(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
 
 
 def player_of_waveform(waveform: np.ndarray) -> str:
-    """A player that carries what live mode heard with it: float32 (samples,) at 16 kHz, of which nothing is kept."""
+    """A player that contains the sound of live mode, float32 (samples,) at 16 kHz; the server keeps none of it."""
     sound = io.BytesIO()
     with wave.open(sound, "wb") as file:
         file.setnchannels(1)
@@ -222,8 +222,10 @@ def player_of_waveform(waveform: np.ndarray) -> str:
 
 
 def _copy(label: str, text: str, texts: Texts) -> str:
-    """A button that copies a text; page.js does it."""
-    quoted = text.replace("&", "&amp;").replace("'", "&#x27;").replace("<", "&lt;")  # JSON's many " may stay
+    """A button that copies a text, by page.js."""
+    quoted = (
+        text.replace("&", "&amp;").replace("'", "&#x27;").replace("<", "&lt;")
+    )  # the many double quotes of JSON may stay
     return (
         f"<button type='button' class='lid-copy' data-copy='{quoted}' data-copied='{escape(texts.copied)}'>"
         f"{escape(label)}</button>"
@@ -235,7 +237,7 @@ def _player(source: str) -> str:
 
 
 def _inside(texts: Texts, code: str) -> str:
-    """A language's name inside a sentence: English alone keeps its capital there."""
+    """A language's name inside a sentence: only English keeps the capital letter there."""
     return texts.names[code] if texts is ENGLISH else texts.names[code].lower()
 
 
