@@ -1,20 +1,21 @@
 """python -m lid FILE... [--json] [--model FOLDER_OR_HUB_ID]: which of Uzbek, Russian, English is spoken in each file.
 
-One line a file; with --json one JSON object a line. A bad file does not stop the others; the exit status is 1 if any
-failed, 2 if nothing could be tried.
+One line a file; with --json one JSON object a line. `-` is standard input. A bad file does not stop the others; the
+exit status is 1 if any failed, 2 if nothing could be tried.
 """
 
 import argparse
-import json
 import sys
 
+from lid.answers import answers, protect_dashes, write
 from lid.errors import InputError
-from lid.languages import NAMES
+
+OPTIONS = ("-h", "--help", "--json", "--model", "--version")
 
 
 def main(arguments: list[str] | None = None) -> int:
+    arguments = protect_dashes(sys.argv[1:] if arguments is None else arguments, OPTIONS)
     options = _parser().parse_args(arguments)
-    from lid import audio
     from lid.identify import LanguageIdentifier
 
     try:
@@ -23,31 +24,23 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lid: {error}", file=sys.stderr)
         return 2
     failed = False
-    for path in options.files:
-        try:
-            answer = {"path": path, **identifier.identify(audio.decode(path)).to_dict()}
-        except InputError as error:
-            answer = {"path": path, "error": str(error)}
-            failed = True
-        print(json.dumps(answer, ensure_ascii=False) if options.json else _line(answer), flush=True)
+    for answer in answers(options.files, identifier):
+        write(answer, options.json)
+        failed = failed or bool(answer.error)
     return int(failed)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lid", description=__doc__.partition(": ")[2])
-    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM, any rate")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM, any rate; - is standard input",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     parser.add_argument("--model", help="a folder or a Hub id; the embedded model by default")
     return parser
-
-
-def _line(answer: dict) -> str:
-    if "error" in answer:
-        return f"{answer['path']}: error: {answer['error']}"
-    if answer["language"] is None:
-        return f"{answer['path']}: no speech heard in {answer['duration_seconds']:.1f} s"
-    shares = ", ".join(f"{code} {p:.1%}" for code, p in answer["probabilities"].items())
-    return f"{answer['path']}: {NAMES[answer['language']]} ({shares}; {answer['speech_seconds']:.1f} s of speech)"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """The one exception type for what a person can cause and put right."""
 
+import sys
+import traceback
+
 
 class InputError(ValueError):
     """Something about the input is wrong. `str(error)` is a sentence fit to be shown; `reason` is a short stable code.
@@ -11,3 +14,16 @@ class InputError(ValueError):
     def __init__(self, message: str, reason: str = "input"):
         super().__init__(message)
         self.reason = reason
+
+
+def as_input_error(error: Exception) -> InputError:
+    """`error` itself if it is an InputError; for any other, an InputError with the reason "unexpected".
+
+    For loops over several files, where whatever happens to one must not stop the others. An unexpected error is a fault
+    of the program or the machine, so its traceback goes to stderr.
+    """
+    if isinstance(error, InputError):
+        return error
+    traceback.print_exception(error, file=sys.stderr)
+    detail = " ".join(str(error).split())[:200]
+    return InputError(f"This file could not be answered ({type(error).__name__}: {detail}).", "unexpected")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from lid.audio import Limits
+from lid.audio import FORMATS_IN_WORDS, Limits
 from lid.errors import InputError
 from lid.ui import settings, texts, wording
+from lid.ui.api import ENDPOINTS, PREDICTION_SCHEMA
 from lid.ui.gradio_patches import browser, mcp_tool, multipart, request_guard, shutdown
 from lid.ui.texts import Texts
 
@@ -19,7 +20,7 @@ FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", 
 def serve(page: gr.Blocks, limits: Limits, port: int) -> None:
     """Launch the page on a port and stay until it is stopped."""
     page.launch(server_port=port, prevent_thread_lock=True, **launch_options(limits))
-    mcp_tool.keep_only_identify(page)
+    mcp_tool.improve(page, PREDICTION_SCHEMA, FORMATS_IN_WORDS)
     shutdown.notify_clients_on_sigterm(page)
     page.block_thread()
 
@@ -38,7 +39,7 @@ def launch_options(limits: Limits) -> dict:
         "ssr_mode": False,
         "run_history": False,
         "enable_monitoring": False,
-        "app_kwargs": {"middleware": request_guard.middleware(limits)},
+        "app_kwargs": {"middleware": request_guard.middleware(limits, ENDPOINTS)},
         "mcp_server": find_spec("mcp") is not None,
         "max_file_size": limits.max_bytes,
         "state_session_capacity": settings.SESSIONS,

@@ -17,16 +17,17 @@ import torch
 
 from lid import audio
 from lid.audio import Limits
-from lid.errors import InputError
+from lid.errors import InputError, as_input_error
 from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, Prediction
 from lid.model import whisper
 from lid.ui import plots, settings, table, texts, wording
 from lid.ui.api import Budget, Endpoints
 from lid.ui.examples import Examples
-from lid.ui.gradio_patches import links, queue_full, recorder, translation, uploads
+from lid.ui.gradio_patches import call_errors, links, queue_full, recorder, translation, uploads
 from lid.ui.live import Buffer
 from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult, analyse, result_of, with_progress
 from lid.ui.texts import Texts
+from lid.verdict import is_damaged
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 EXAMPLE_FILES = ("uzbek.mp3", "russian.ogg", "english.m4a", "uzbek-then-english.webm")
@@ -73,6 +74,7 @@ class Page:
             Endpoints(self._identify, limits).add()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
         queue_full.localize(self.blocks)
+        call_errors.explain(self.blocks)
 
     def _lay_out(self) -> None:
         gr.HTML(translation.mark("header"))
@@ -276,11 +278,12 @@ class Page:
         yield {**self._blank(words), self.answer: table.as_html(rows, words)}
         for index, path in enumerate(paths):
             try:
-                waveform = budget.spend(audio.decode(path, budget.limits()))
-                rows[index] = replace(rows[index], prediction=self._identify(waveform))
-            except InputError as error:
-                sentence = wording.explained(budget.explained(error), words, self.limits)
-                rows[index] = replace(rows[index], error=sentence)
+                recording = budget.spend(audio.read(path, budget.limits()))
+                prediction = self._identify(recording.waveform)
+                rows[index] = replace(rows[index], prediction=prediction, damaged=is_damaged(recording))
+            except Exception as error:  # whatever happens to one file, the others go on
+                problem = budget.explained(as_input_error(error))
+                rows[index] = replace(rows[index], error=wording.explained(problem, words, self.limits))
             yield {self.answer: table.as_html(rows, words)}
 
     def _blank(self, words: Texts) -> dict:

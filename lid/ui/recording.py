@@ -14,10 +14,10 @@ from lid.audio import SAMPLE_RATE, Limits
 from lid.features import HOP, log_mel
 from lid.identify import Prediction
 from lid.ui.pooling import MAX_COLUMNS, pool
+from lid.verdict import is_damaged
 
 MEL_PIECE_SECONDS = 60  # of spectrogram made at once, so that an hour takes a few megabytes
 CONTEXT = 1.0  # seconds kept before and after the first segment: the voice detector needs a start
-MISSING_SHARE = 0.1  # of the declared length; more is damage. MP3 headers are often a little wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +99,9 @@ def analyse(
     InputError for a file that cannot be used.
     """
     recording = audio.read(path, limits)
-    cut_short = recording.declared_seconds and recording.seconds < (1 - MISSING_SHARE) * recording.declared_seconds
     for update in identify(recording.waveform):
         if isinstance(update, Prediction):
-            yield result_of(recording.waveform, update, window_seconds, bool(recording.damaged or cut_short))
+            yield result_of(recording.waveform, update, window_seconds, is_damaged(recording))
         else:
             yield update
 

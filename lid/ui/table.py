@@ -12,6 +12,7 @@ from lid.ui import wording
 from lid.ui.texts import Texts
 
 HEADER = ["file", "language", *CODES, "known", "duration_seconds", "speech_seconds", "error"]
+HEADER += ["verdict", "languages", "damaged"]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that starts so for a formula
 
 
@@ -22,6 +23,7 @@ class Row:
 
     name: str
     prediction: Prediction | None = None
+    damaged: bool = False  # part of the file could not be read
     error: str = ""
 
 
@@ -53,13 +55,14 @@ def as_csv(rows: list[Row]) -> str:
     for row in rows:
         name = f"'{row.name}" if row.name.startswith(FORMULA) else row.name
         if row.prediction is None:
-            writer.writerow([name, *[""] * (len(HEADER) - 2), row.error])
+            writer.writerow([name, *[""] * (HEADER.index("error") - 1), row.error, "", "", ""])
             continue
-        told = row.prediction.to_dict()
+        told = row.prediction.to_dict(row.damaged)
         shares = [told["probabilities"][code] for code in CODES]
         known = "" if told["known"] is None else str(told["known"]).lower()
         lengths = [told["duration_seconds"], told["speech_seconds"]]
-        writer.writerow([name, told["language"] or "", *shares, known, *lengths, ""])
+        decided = [told["verdict"], " ".join(told["languages"]), str(told["damaged"]).lower()]
+        writer.writerow([name, told["language"] or "", *shares, known, *lengths, "", *decided])
     return "\ufeff" + out.getvalue()
 
 
@@ -69,10 +72,11 @@ def _row(row: Row, texts: Texts) -> str:
         return f"<tr>{name}<td colspan='4'>{escape(row.error)}</td></tr>"
     if row.prediction is None:
         return f"<tr>{name}<td colspan='4'>…</td></tr>"
-    headline, share = wording.verdict(row.prediction, texts)
+    headline, share = wording.verdict(row.prediction, texts, row.damaged)
+    part = f"{wording.note(texts.unreadable_part)}" if row.damaged and row.prediction.language else ""
     dot = wording.dot(row.prediction.language) if share else ""
     speech, duration = (
         wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
     )
-    cells = [f"{dot}{escape(headline)}", escape(share), speech, duration]
+    cells = [f"{dot}{escape(headline)}{part}", escape(share), speech, duration]
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

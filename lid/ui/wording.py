@@ -21,13 +21,17 @@ from lid.ui.number_format import one_decimal, percent
 from lid.ui.recording import ProgressUpdate
 from lid.ui.settings import LIVE_SECONDS, MAX_FILES, QUEUE_SIZE
 from lid.ui.texts import ENGLISH, Texts
+from lid.verdict import DAMAGED, LANGUAGE, NO_SPEECH, NONE_OF_THE_THREE, NOT_SURE, SEVERAL, Verdict, decide
 
-# Calibrated probability under which the page does not name a language. At 0.7 three answers in ten would be wrong,
-# which is the most one can call an answer; it is also where a clip half in one language and half in another ends up.
-SURE = 0.7
 SHORT_SPEECH = 1.0  # seconds of speech under which the page asks for more
-PART_SHARE = 0.9  # a second of speech counts for a language from this probability on ...
-PART_SECONDS = 3.0  # ... and a language counts from this many seconds on, or a tenth of the speech if that is more
+# Kind of card, which decides its style, for each verdict but LANGUAGE; that one has its language's colour.
+CARDS = {
+    NO_SPEECH: "silence",
+    DAMAGED: "silence",
+    NONE_OF_THE_THREE: "unknown",
+    SEVERAL: "several",
+    NOT_SURE: "unsure",
+}
 
 
 def header(texts: Texts) -> str:
@@ -102,6 +106,8 @@ def explained(error: InputError, texts: Texts, limits: Limits) -> str:
         return texts.too_many_files.format(count=f"> {MAX_FILES}", limit=MAX_FILES)
     if error.reason == "too_long_together":
         return texts.too_long_together.format(minutes=limits.max_seconds / 60)
+    if error.reason == "unexpected":
+        return texts.broken_note
     if error.reason not in texts.problems:
         return str(error)
     return texts.problems[error.reason].format(
@@ -116,70 +122,77 @@ def explained(error: InputError, texts: Texts, limits: Limits) -> str:
 def answer(
     prediction: Prediction, damaged: bool = False, texts: Texts = ENGLISH, player: str = "", took: str = ""
 ) -> str:
-    """The card of an answer: the language in large type, then comments. `damaged`: part of the file could not be read.
+    """The card of an answer: the verdict in large type, then comments. `damaged`: part of the file could not be read.
 
     `took` says how long the answer took and on which hardware; `player` is the HTML of an audio player.
     """
     duration, speech = seconds(prediction.duration_seconds, texts), seconds(prediction.speech_seconds, texts)
-    notes = [texts.damaged.format(duration=duration)] if damaged else []
-    kind, headline, share, lead = _verdict(prediction, texts)
+    decided = decide(prediction, damaged)
+    headline, share = _headline(prediction, decided, texts)
+    comment = _comment(prediction, decided, texts)
     if prediction.language is None:
-        return _card(kind, headline, share, [lead, *notes], player, [took] if took else [])
+        return _card(CARDS[decided.kind], headline, share, [comment], player, [took] if took else [])
+    notes = [texts.damaged.format(duration=duration)] if damaged else []
     if prediction.speech_seconds < SHORT_SPEECH:
         notes.insert(0, texts.short_speech.format(speech=speech))
     heard = texts.spoken.format(speech=speech, duration=duration)
     asides = [f"{heard} · {took}" if took else heard]
-    copy = _copy(texts.copy, numbers(prediction, texts), texts)
-    copy += _copy(texts.copy_json, json.dumps(prediction.to_dict()), texts)
-    return _card(kind, headline, share, [lead, *notes], player, asides, copy)
+    copy = _copy(texts.copy, numbers(prediction, texts, damaged), texts)
+    copy += _copy(texts.copy_json, json.dumps(prediction.to_dict(damaged)), texts)
+    kind = CARDS.get(decided.kind, decided.languages[0] if decided.languages else "")
+    return _card(kind, headline, share, [comment, *notes], player, asides, copy)
 
 
-def verdict(prediction: Prediction, texts: Texts = ENGLISH) -> tuple[str, str]:
+def verdict(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = False) -> tuple[str, str]:
     """The headline and the percentage beside it. The percentage is empty where no single language is named."""
-    return _verdict(prediction, texts)[1:3]
+    return _headline(prediction, decide(prediction, damaged), texts)
 
 
-def _verdict(prediction: Prediction, texts: Texts) -> tuple[str, str, str, str]:
-    """Kind of card, headline, percentage, and what to make of it."""
-    if prediction.language is None:
-        sentence = texts.silence_note.format(duration=seconds(prediction.duration_seconds, texts))
-        return "silence", texts.silence, "", sentence
-    if prediction.known is False:
-        return "unknown", texts.unknown, "", texts.unknown_note
+def _headline(prediction: Prediction, decided: Verdict, texts: Texts) -> tuple[str, str]:
+    if decided.kind == LANGUAGE:
+        (code,) = decided.languages
+        return texts.names[code], percent(prediction.probabilities[code])
+    if decided.kind == SEVERAL:
+        first, *others = decided.languages
+        names = [texts.names[first], *(_inside(texts, code) for code in others)]
+        return texts.joined.join([", ".join(names[:-1]), names[-1]]), ""
+    headlines = {
+        NO_SPEECH: texts.silence,
+        DAMAGED: texts.unreadable,
+        NONE_OF_THE_THREE: texts.unknown,
+        NOT_SURE: texts.unsure,
+    }
+    return headlines[decided.kind], ""
+
+
+def _comment(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
+    """What to make of the verdict, and what to do."""
+    duration = seconds(prediction.duration_seconds, texts)
     first, second = sorted(CODES, key=prediction.probabilities.get, reverse=True)[:2]
-    share = prediction.probabilities[first]
-    if len(parts := languages_heard(prediction)) > 1:
-        names = [texts.names[parts[0]], *(texts.names[code].lower() for code in parts[1:])]
-        names = [texts.names[code] for code in parts] if texts is ENGLISH else names
-        return "several", texts.joined.join([", ".join(names[:-1]), names[-1]]), "", texts.several
     facts = {
         "first": _inside(texts, first),
-        "first_share": percent(share),
+        "first_share": percent(prediction.probabilities[first]),
         "second": _inside(texts, second),
         "second_share": percent(prediction.probabilities[second]),
     }
-    if share < SURE:
+    if decided.kind == LANGUAGE:
+        share = prediction.probabilities[first]
+        comment = next(words for least, words in texts.certainties if share >= least)
+        return f"{comment} {texts.next_comes.format(**facts)}" if share < texts.certainties[0][0] else comment
+    if decided.kind == NOT_SURE:
         sentence = texts.unsure_note.format(**facts)
-        return "unsure", texts.unsure, "", sentence[0].upper() + sentence[1:]
-    lead = next(words for least, words in texts.certainties if share >= least)
-    if share < texts.certainties[0][0]:
-        lead += " " + texts.next_comes.format(**facts)
-    return first, texts.names[first], percent(share), lead
+        return sentence[0].upper() + sentence[1:]
+    return {
+        NO_SPEECH: texts.silence_note.format(duration=duration),
+        DAMAGED: texts.unreadable_note.format(duration=duration),
+        NONE_OF_THE_THREE: texts.unknown_note,
+        SEVERAL: texts.several,
+    }[decided.kind]
 
 
-def languages_heard(prediction: Prediction) -> list[str]:
-    """Languages heard beyond doubt for a while, in order of appearance: more than one when the recording switches."""
-    lasted: dict[str, float] = {}
-    for entry in prediction.timeline:
-        code, share = max(entry["probabilities"].items(), key=lambda item: item[1])
-        if share >= PART_SHARE:
-            lasted[code] = lasted.get(code, 0.0) + entry["end"] - entry["start"]
-    return [code for code, length in lasted.items() if length >= max(PART_SECONDS, prediction.speech_seconds / 10)]
-
-
-def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
+def numbers(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = False) -> str:
     """The result in one line of text."""
-    headline, share = verdict(prediction, texts)
+    headline, share = verdict(prediction, texts, damaged)
     shares = ", ".join(
         f"{texts.names[code]} {one_decimal(100 * prediction.probabilities[code], texts.decimal_comma)} %"
         for code in CODES

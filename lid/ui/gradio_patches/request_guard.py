@@ -3,8 +3,8 @@
 What Gradio does (checked in 6.31): for anybody, it fetches any public address (`file=https://...`) and serves the reply
 as its own, with the content type that the other server chose; it runs FFmpeg on videos and never deletes the results;
 it keeps form fields and JSON in memory, however long they are; it waits for a body without a time limit; it takes a
-thousand files in one request; it copies the request's headers into the reply for a part of a file; and it gives all
-callers the server address that the first caller used.
+thousand files in one request; it copies the request's headers into the reply for a part of a file; it gives all
+callers the server address that the first caller used; and it answers status 500 to a call of an unknown endpoint.
 
 A Space has no proxy of our own in front of it, so the limits stand here. benchmarks/security.py attacks the running
 app.
@@ -23,7 +23,7 @@ from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lid.audio import Limits
@@ -40,6 +40,7 @@ BLOCKED_PATHS = re.compile(
     r"/gradio_api/(?:file=https?:|file/|proxy=|process_recording|component_server|deep_link|custom_component)", re.I
 )
 FILE_PATH = "/gradio_api/file="
+CALL_PATH = re.compile(r"/gradio_api/call/(?:v2/)?(?P<name>[^/]+)/?$")
 FILE_HEADERS = {
     "accept-ranges",
     "content-disposition",
@@ -51,18 +52,22 @@ FILE_HEADERS = {
 }
 
 
-def middleware(limits: Limits) -> list[Middleware]:
-    """For `launch(app_kwargs={"middleware": ...})`. Also allows the process as many connections as it can have."""
+def middleware(limits: Limits, endpoints: tuple[str, ...]) -> list[Middleware]:
+    """For `launch(app_kwargs={"middleware": ...})`. `endpoints` are the names that may be called.
+
+    Also allows the process as many connections as it can have.
+    """
     _raise_connection_limit()
-    return [Middleware(RequestGuard, limits=limits)]
+    return [Middleware(RequestGuard, limits=limits, endpoints=endpoints)]
 
 
 class RequestGuard:
     """Answers 404 for a blocked path, 413 for a body that is too long, 408 for one that stops coming, and 507 when the
     disk is full; sets headers that keep a browser from running an upload as a page."""
 
-    def __init__(self, app: ASGIApp, limits: Limits):
+    def __init__(self, app: ASGIApp, limits: Limits, endpoints: tuple[str, ...]):
         self.app = app
+        self.endpoints = endpoints
         self.upload_bytes = UPLOAD_FACTOR * limits.max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +75,8 @@ class RequestGuard:
             await self.app(scope, receive, send)
         elif BLOCKED_PATHS.search(scope["path"]):
             await PlainTextResponse("Not found", 404)(scope, receive, send)
+        elif (name := _called(scope)) is not None and name not in self.endpoints:
+            await JSONResponse({"detail": self._no_endpoint(name)}, 404)(scope, receive, send)
         elif _declared_length(scope) > self._max_bytes(scope):
             await PlainTextResponse(f"More than {self._max_bytes(scope)} bytes.", 413)(scope, receive, send)
         elif self._is_upload(scope) and _free_disk_bytes() < MIN_FREE_DISK_BYTES:
@@ -92,6 +99,9 @@ class RequestGuard:
                 raise
             print(f"lid: an upload failed: {error}", file=sys.stderr)
             await PlainTextResponse(DISK_FULL, 507)(scope, receive, response)
+
+    def _no_endpoint(self, name: str) -> str:
+        return f"There is no endpoint /{name}. Call one of: {', '.join(f'/{known}' for known in self.endpoints)}."
 
     def _is_upload(self, scope: Scope) -> bool:
         return scope["path"].endswith("/gradio_api/upload")
@@ -119,6 +129,12 @@ class _ResponseFilter:
                 headers["content-security-policy"] = "sandbox"
             headers["x-content-type-options"] = "nosniff"
         await self.send(message)
+
+
+def _called(scope: Scope) -> str | None:
+    """The name of the endpoint that a call names in its path; None for other requests."""
+    found = CALL_PATH.search(scope["path"]) if scope["method"] == "POST" else None
+    return found["name"] if found else None
 
 
 def _declared_length(scope: Scope) -> int:

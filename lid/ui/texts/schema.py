@@ -55,6 +55,9 @@ class Texts:
     unknown_note: str
     silence: str
     silence_note: str
+    unreadable: str  # damage, and no speech in what could be read
+    unreadable_note: str
+    unreadable_part: str  # in a table
     short_speech: str
     damaged: str
     spoken: str

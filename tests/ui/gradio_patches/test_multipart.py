@@ -18,7 +18,7 @@ def client(tmp_path, monkeypatch) -> TestClient:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     monkeypatch.setattr(route_utils, "GradioMultiPartParser", route_utils.GradioMultiPartParser)  # put back afterwards
     multipart.install()
-    with gr.Blocks() as page:
+    with gr.Blocks(analytics_enabled=False) as page:
         gr.File()
     page.max_file_size = 10**6  # as `launch` sets it
     return TestClient(App.create_app(page))

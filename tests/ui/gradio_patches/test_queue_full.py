@@ -11,7 +11,7 @@ from lid.ui.texts import ENGLISH, RUSSIAN, UZBEK
 
 @pytest.fixture(scope="module")
 def client() -> TestClient:
-    with gr.Blocks() as page:
+    with gr.Blocks(analytics_enabled=False) as page:
         gr.Button().click(lambda: None, api_name="identify")
     page.queue(max_size=0)
     queue_full.localize(page)
@@ -26,7 +26,7 @@ def test_the_sentence_is_in_the_language_asked_for(client, wanted, words):
 
 
 def test_a_call_that_is_accepted_is_left_alone():
-    with gr.Blocks() as page:
+    with gr.Blocks(analytics_enabled=False) as page:
         gr.Button().click(lambda: None, api_name="identify")
     page.queue(max_size=5)
     queue_full.localize(page)

@@ -2,9 +2,12 @@
 
 import asyncio
 import errno
+import json
 from concurrent.futures import ThreadPoolExecutor
 
+import gradio as gr
 import pytest
+from gradio.routes import App
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -28,7 +31,7 @@ async def full(request: Request) -> Response:
 @pytest.fixture
 def client(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    app = Starlette(middleware=request_guard.middleware(Limits(max_bytes=1000)))
+    app = Starlette(middleware=request_guard.middleware(Limits(max_bytes=1000), ("identify",)))
     app.add_route("/full/gradio_api/upload", full, methods=["POST"])
     app.add_route("/{path:path}", echo, methods=["GET", "POST"])
     return TestClient(app)
@@ -108,7 +111,7 @@ def test_whether_a_caller_is_still_there_can_be_asked_without_patience():
         return messages.pop(0)
 
     scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "query_string": b"", "headers": []}
-    finish(request_guard.RequestGuard(app, Limits())(scope, receive, None))
+    finish(request_guard.RequestGuard(app, Limits(), ())(scope, receive, None))
     assert gone == [False, True]
 
 
@@ -130,3 +133,20 @@ def test_a_body_that_does_not_come_is_given_up_but_a_caller_may_wait(monkeypatch
         finish(run([part]))
     assert late.value.status_code == 408
     assert finish(run([whole]))[1] == {"type": "http.disconnect"}
+
+
+def test_a_call_of_an_unknown_endpoint_is_told_which_there_are(client):
+    for path in ("/gradio_api/call/nosuch", "/gradio_api/call/v2/nosuch/", "/behind/a/proxy/gradio_api/call/_on_clear"):
+        reply = client.post(path, json={"data": []})
+        assert reply.status_code == 404
+        assert "Call one of: /identify." in reply.json()["detail"]
+    assert client.get("/gradio_api/call/identify/an-event").status_code == 200
+
+
+def test_gradio_still_has_the_routes_that_are_blocked_or_named():
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.File()
+    schema = json.dumps(App.create_app(page).openapi())
+    names = ["file={path", "file/{path", "proxy={", "process_recording", "component_server", "deep_link"]
+    names += ["custom_component/", "/upload", "/info", "/call/{api_name}", "/call/v2/{api_name}"]
+    assert [name for name in names if name not in schema] == []

@@ -16,7 +16,7 @@ def test_who_waits_is_told():
         started.set()
         end.wait(60)
 
-    with gr.Blocks() as page:
+    with gr.Blocks(analytics_enabled=False) as page:
         gr.Button().click(wait, api_name="identify")
     page.queue()
     page.launch(prevent_thread_lock=True, quiet=True)

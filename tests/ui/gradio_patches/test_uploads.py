@@ -50,7 +50,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, monkeyp
 def test_gradio_puts_uploads_and_an_agents_files_in_the_folder_that_is_swept(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     assert get_upload_folder() == str(tmp_path)
-    with gr.Blocks() as page:
+    with gr.Blocks(analytics_enabled=False) as page:
         gr.File()
     page.max_file_size = 10**6  # as `launch` sets it
     client = TestClient(App.create_app(page))
