@@ -14,11 +14,15 @@ from lid.ui.gradio_patches import browser, mcp_tool, multipart, request_guard, s
 from lid.ui.texts import Texts
 
 HERE = Path(__file__).parent
+ICON = (
+    "<link rel='icon' href='favicon.ico'>"  # browsers else use the icon of the host, which behind a proxy is another's
+)
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
 
 
 def serve(page: gr.Blocks, limits: Limits, port: int) -> None:
     """Launch the page on a port and stay until it is stopped."""
+    multipart.install()
     page.launch(server_port=port, prevent_thread_lock=True, **launch_options(limits))
     mcp_tool.improve(page, PREDICTION_SCHEMA, FORMATS_IN_WORDS)
     shutdown.notify_clients_on_sigterm(page)
@@ -27,11 +31,10 @@ def serve(page: gr.Blocks, limits: Limits, port: int) -> None:
 
 def launch_options(limits: Limits) -> dict:
     """Arguments of `launch`. Nothing is fetched from another host or sent to one."""
-    multipart.install()
     return {
         "theme": _theme(),
         "css_paths": HERE / "style.css",
-        "head": _script(limits),
+        "head": ICON + _script(limits),
         "i18n": gr.I18n(**{code: _static(words, limits) for code, words in texts.ALL.items()}),
         "favicon_path": HERE / "favicon.svg",
         "footer_links": ["api", "settings"],
