@@ -30,6 +30,7 @@ Run it again with the same --output after any interruption and it goes on where 
 
 import shutil
 import sys
+from pathlib import Path
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -137,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     shutil.rmtree(once.folder)
 
     if run.push_to_hub:
-        publish.publish(run.output, run.push_to_hub)
+        publish.publish(run.output, run.push_to_hub, root=Path(__file__).parent)
 
 
 if __name__ == "__main__":

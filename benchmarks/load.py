@@ -33,13 +33,13 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
 from benchmarks.served import App, ask, form, of_upload, request, served, start, upload  # noqa: E402
 from lid import audio  # noqa: E402
-from lid.ui.gradio_patches import guard, shutdown  # noqa: E402
+from lid.ui.gradio_patches import request_guard, shutdown  # noqa: E402
 
 EXAMPLES = [ROOT / "assets" / "examples" / name for name in ("uzbek.mp3", "russian.ogg", "english.m4a")]
 LONGEST_WAIT = 600.0  # s for one answer; a request that gets none by then counts as lost
 QUARTERS = 4  # after each of which memory is looked at: it must not go on growing
 GONE = 50  # clients that leave in the midst of a request
-DISK_MB = 160  # of the small disk; guard.ROOM_BYTES of it must be free
+DISK_MB = 160  # of the small disk; request_guard.MIN_FREE_DISK_BYTES of it must be free
 
 
 def clips() -> list[bytes]:
@@ -160,7 +160,7 @@ def _on_small_disk(app: App, place: Path) -> dict:
     told["an upload that fills it"] = f"{status} {said.decode()}"
     told["the next"] = _outcome(app, sound)
     filler = place / "filler"
-    filler.write_bytes(bytes(DISK_MB * 1024**2 - guard.ROOM_BYTES))
+    filler.write_bytes(bytes(DISK_MB * 1024**2 - request_guard.MIN_FREE_DISK_BYTES))
     status, _, said = request(app, "POST", "/gradio_api/upload", *form(sound))
     told["when it is full"] = f"{status} {said.decode()}"
     filler.unlink()

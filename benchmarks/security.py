@@ -27,7 +27,7 @@ from benchmarks.benchmark_docs import replace_section  # noqa: E402
 from benchmarks.served import App, ask, form, of_upload, request, served, upload  # noqa: E402
 from lid import InputError, audio  # noqa: E402
 from lid.model import checksums  # noqa: E402
-from lid.ui.gradio_patches import guard  # noqa: E402
+from lid.ui.gradio_patches import request_guard  # noqa: E402
 
 SECRET = b"The bait that no answer may hold."
 CLIP = ROOT / "assets" / "examples" / "uzbek.mp3"
@@ -220,7 +220,7 @@ def slow(app: App) -> dict:
     page = timed(lambda: request(app, "GET", "/"))
     ended = 0
     for connection in open_ones[SLOW_HEADERS:]:
-        connection.settimeout(guard.IDLE_SECONDS + 60)
+        connection.settimeout(request_guard.IDLE_SECONDS + 60)
         with connection:
             ended += b" 408 " in connection.recv(1000)
     for connection in open_ones[:SLOW_HEADERS]:
@@ -229,7 +229,7 @@ def slow(app: App) -> dict:
         "connections that never end their headers, and bodies": f"{SLOW_HEADERS} + {SLOW_BODIES}",
         "s for an answer before, and among them": f"{alone:.1f}, {among:.1f}",
         "s for the page among them": f"{page:.1f}",
-        f"bodies given up after {guard.IDLE_SECONDS:.0f} s (status 408)": ended,
+        f"bodies given up after {request_guard.IDLE_SECONDS:.0f} s (status 408)": ended,
         "not given up": SLOW_BODIES - ended,
     }
 

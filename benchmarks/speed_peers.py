@@ -46,21 +46,21 @@ def page(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
     from lid.audio import DEFAULT_LIMITS
     from lid.model.whisper import window_seconds
     from lid.ui import plots
-    from lid.ui.recording import hear, steps
+    from lid.ui.recording import analyse, with_progress
 
     malloc.keep_freed()  # as app.py and the command line do
     identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
-    listen = steps(identifier.identify)
+    listen = with_progress(identifier.identify)
 
     def answer(waveforms: list[np.ndarray]) -> list:
         said = []
         for waveform in waveforms:
-            *_, heard = hear(_wav(waveform), listen, window_seconds(identifier.model), DEFAULT_LIMITS)
-            weights, start = identifier.attention(heard.opening.waveform)
+            *_, heard = analyse(_wav(waveform), listen, window_seconds(identifier.model), DEFAULT_LIMITS)
+            weights, start = identifier.attention(heard.first_segment.waveform)
             prediction = heard.prediction
             figures = [draw(prediction) for draw in (plots.bars, plots.timeline, plots.evidence)]
             figures += [plots.mel(heard.mel, prediction.duration_seconds)]
-            figures += [plots.attention(weights.mean(axis=0), heard.opening.start + start)]
+            figures += [plots.attention(weights.mean(axis=0), heard.first_segment.start + start)]
             said.append([prediction.language, sum(len(figure.to_json()) for figure in figures)])
         return said
 

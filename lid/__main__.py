@@ -1,21 +1,23 @@
 """The command `lid`, also `python -m lid`.
 
 `lid FILE...` tells which of Uzbek, Russian and English is spoken in each file: one line a file; with --json one JSON
-object a line. A bad file does not stop the others; the exit status is 1 if any failed, 2 if nothing could be tried.
+object a line. `-` is standard input. A bad file does not stop the others; the exit status is 1 if any failed, 2 if
+nothing could be tried.
 
 Where the first argument names one of COMMANDS, that command gets the rest of them. A file of such a name is given as
 `./publish`.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from lid import __version__, malloc
+from lid.answers import answers, protect_dashes, write
 from lid.errors import InputError
-from lid.languages import NAMES
+
+OPTIONS = ("-h", "--help", "--json", "--model", "--version")
 
 # name: the module whose main(arguments) -> exit status it is, and what it does
 COMMANDS = {
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in COMMANDS:
         return _run(arguments[0], arguments[1:])
-    return _identify(_parser().parse_args(arguments))
+    return _identify(_parser().parse_args(protect_dashes(arguments, OPTIONS)))
 
 
 def _run(command: str, arguments: list[str]) -> int:
@@ -46,7 +48,6 @@ def _run(command: str, arguments: list[str]) -> int:
 
 
 def _identify(options: argparse.Namespace) -> int:
-    from lid import audio
     from lid.identify import LanguageIdentifier
 
     malloc.keep_freed()
@@ -56,13 +57,9 @@ def _identify(options: argparse.Namespace) -> int:
         print(f"lid: {error}", file=sys.stderr)
         return 2
     failed = False
-    for path in options.files:
-        try:
-            answer = {"path": path, **identifier.identify(audio.decode(path)).to_dict()}
-        except InputError as error:
-            answer = {"path": path, "error": str(error)}
-            failed = True
-        print(json.dumps(answer, ensure_ascii=False) if options.json else _line(answer), flush=True)
+    for answer in answers(options.files, identifier):
+        write(answer, options.json)
+        failed = failed or bool(answer.error)
     return int(failed)
 
 
@@ -75,20 +72,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"other commands (each has its own --help; a file of such a name is ./NAME):\n{commands}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM, any rate")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM, any rate; - is standard input",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     parser.add_argument("--model", help="a folder or a Hub id; the embedded model by default")
     parser.add_argument("--version", action="version", version=f"lid {__version__}")
     return parser
-
-
-def _line(answer: dict) -> str:
-    if "error" in answer:
-        return f"{answer['path']}: error: {answer['error']}"
-    if answer["language"] is None:
-        return f"{answer['path']}: no speech heard in {answer['duration_seconds']:.1f} s"
-    shares = ", ".join(f"{code} {p:.1%}" for code, p in answer["probabilities"].items())
-    return f"{answer['path']}: {NAMES[answer['language']]} ({shares}; {answer['speech_seconds']:.1f} s of speech)"
 
 
 if __name__ == "__main__":

@@ -102,14 +102,14 @@ def _checked(source: str | os.PathLike | bytes, limits: Limits) -> io.BytesIO | 
         size, opened = len(source), io.BytesIO(source)
     else:
         path = Path(source)
-        if not path.exists():
-            raise InputError(f"There is no file named {path.name}.", "missing")
-        if not path.is_file():
-            raise InputError(f"{path.name} is not a file.", "missing")
-        size = path.stat().st_size
         try:
+            if not path.exists():
+                raise InputError(f"There is no file named {path.name}.", "missing")
+            if not path.is_file():
+                raise InputError(f"{path.name} is not a file.", "missing")
+            size = path.stat().st_size
             opened = path.open("rb")
-        except OSError as error:
+        except OSError as error:  # also of `exists`: a name that is too long, a folder that may not be entered
             raise InputError(f"{path.name} cannot be opened: {error.strerror}.", "unreadable") from error
     if size == 0:
         raise InputError("This file is empty (0 bytes). Record or export it again.", "empty")

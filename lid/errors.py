@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 
 
@@ -34,3 +35,16 @@ def command(name: str) -> Callable:
         return run
 
     return decorate
+
+
+def as_input_error(error: Exception) -> InputError:
+    """`error` itself if it is an InputError; for any other, an InputError with the reason "unexpected".
+
+    For loops over several files, where whatever happens to one must not stop the others. An unexpected error is a fault
+    of the program or the machine, so its traceback goes to stderr.
+    """
+    if isinstance(error, InputError):
+        return error
+    traceback.print_exception(error, file=sys.stderr)
+    detail = " ".join(str(error).split())[:200]
+    return InputError(f"This file could not be answered ({type(error).__name__}: {detail}).", "unexpected")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lid import vad
+from lid import vad, verdict
 from lid.audio import SAMPLE_RATE
 from lid.errors import InputError
 from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
@@ -52,15 +52,19 @@ class Prediction:
         """The clip's uncalibrated logits, float32 (3,); zeros when there is no speech."""
         return self.frame_logits.mean(axis=0) if len(self.frame_logits) else np.zeros(len(CODES), np.float32)
 
-    def to_dict(self) -> dict:
-        """The JSON-able part: what `lid --json` prints."""
+    def to_dict(self, damaged: bool = False) -> dict:
+        """The JSON-able part: what `lid --json` prints. `damaged`: part of the file could not be read."""
+        decided = verdict.decide(self, damaged)
         return {
+            "verdict": decided.kind,
+            "languages": list(decided.languages),
             "language": self.language,
             "probabilities": self.probabilities,
             "known": self.known,
             "known_score": self.known_score,
             "duration_seconds": round(self.duration_seconds, 3),
             "speech_seconds": round(self.speech_seconds, 3),
+            "damaged": damaged,
             "timeline": self.timeline,
         }
 

@@ -54,7 +54,29 @@ def test_bad_file_gets_the_sentence(client, clips, name):
 
 
 def test_silence_has_no_language(client, clips):
-    assert identify(client, clips["silence"])["language"] is None
+    answer = identify(client, clips["silence"])
+    assert (answer["language"], answer["verdict"], answer["languages"]) == (None, "no_speech", [])
+
+
+def test_the_verdict_and_damage_are_told(client, clips):
+    names = ("speech", "webm", "truncated")
+    answers = client.predict([handle_file(clips[name]) for name in names], api_name="/identify_batch")
+    told = [(answer["verdict"], answer["languages"], answer["damaged"]) for answer in answers]
+    assert told == [("language", ["uz"], False), ("several", ["uz", "en"], False), ("language", ["uz"], True)]
+
+
+@pytest.mark.parametrize("argument", ["a bare string", {"path": "/etc/hostname"}, None])
+def test_every_failed_call_says_why(app_url, argument):
+    stream = ask(app_url, "identify", [] if argument is None else [argument])
+    assert "event: error" in stream
+    assert "Call this endpoint with" in stream
+
+
+def test_an_unknown_endpoint_is_told_which_there_are(app_url):
+    with pytest.raises(urllib.error.HTTPError) as reply:
+        ask(app_url, "nosuch", [])
+    assert reply.value.code == 404
+    assert "/identify_batch" in json.load(reply.value)["detail"]
 
 
 def test_no_file_gets_a_sentence(client):
@@ -97,7 +119,7 @@ def test_two_endpoints_are_public_and_typed(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert list(endpoints) == ["/identify", "/identify_batch"]
     one, several = (endpoint["returns"][0]["python_type"]["type"] for endpoint in endpoints.values())
-    for word in ("probabilities", "known", "timeline", "duration_seconds"):
+    for word in ("verdict", "probabilities", "known", "timeline", "duration_seconds"):
         assert word in one
         assert word in several
     assert "error" in several
@@ -133,13 +155,26 @@ def test_agents_find_the_tool_that_works_and_call_it(app_url, clips, client):
     answer = tools(app_url, "identify", {"file": as_data(clips["speech"])})
     assert answer["tools"] == ["identify"]
     assert not answer["error"]
-    assert '"language": "uz"' in answer["text"] or "'language': 'uz'" in answer["text"]
+    assert answer["structured"] == json.loads(answer["text"]) == identify(client, clips["speech"])
+    assert answer["structured"]["verdict"] == "language"
+    assert answer["output"]["required"] == list(answer["structured"])
+    assert "data:audio/mpeg;base64," in answer["input"]["properties"]["file"]["description"]
 
 
 def test_agents_may_name_an_upload_by_its_address(app_url, clips, client):
     path = upload(app_url, clips["speech"])
     answer = tools(app_url, "identify", {"file": f"{app_url}/gradio_api/file={path}"})
     assert not answer["error"], answer["text"]
+
+
+def test_agents_are_told_what_is_wrong_with_a_file(app_url, clips):
+    with pytest.raises(InputError) as expected:
+        audio.decode(clips["text"])
+    for name, sentence in (("text", str(expected.value)), ("empty", "empty"), ("short", "0.20 s")):
+        answer = tools(app_url, "identify", {"file": as_data(clips[name])})
+        assert answer["error"]
+        assert sentence in answer["text"]
+        assert answer["text"][0] not in "'\""
 
 
 @pytest.mark.parametrize(
@@ -157,7 +192,7 @@ def test_links_are_not_opened(app_url, path):
 
 
 def test_files_of_the_server_are_out_of_reach(app_url, clips):
-    assert "error" in call(app_url, str(clips["speech"]))
+    assert "This path is not an upload." in call(app_url, str(clips["speech"]))
     assert status(f"{app_url}/gradio_api/file={clips['speech']}") == 403
 
 
@@ -191,7 +226,7 @@ def test_an_unusable_setting_is_said_in_a_sentence(name, value, sentence):
 
 
 def tools(app_url: str, name: str, arguments: dict) -> dict:
-    """What an MCP client sees: the tools' names, and the text a call gives, or an error's."""
+    """What an MCP client sees: the tools' names, the first one's schemas, and what a call of one gives."""
     anyio = pytest.importorskip("anyio")
     mcp = pytest.importorskip("mcp", reason="MCP needs: pip install 'gradio[mcp]'")
     from mcp.client.streamable_http import streamable_http_client
@@ -205,7 +240,15 @@ def tools(app_url: str, name: str, arguments: dict) -> dict:
             listed = await session.list_tools()
             answer = await session.call_tool(name, arguments)
             text = " ".join(part.text for part in answer.content if part.type == "text")
-            return {"tools": [tool.name for tool in listed.tools], "error": answer.isError, "text": text}
+            tool = listed.tools[0]
+            return {
+                "tools": [tool.name for tool in listed.tools],
+                "input": tool.inputSchema,
+                "output": tool.outputSchema,
+                "error": answer.isError,
+                "text": text,
+                "structured": answer.structuredContent,
+            }
 
     # In a thread of its own: a browser test may have left its event loop running in this one.
     with ThreadPoolExecutor(1) as thread:
@@ -228,8 +271,13 @@ def upload(app_url: str, path: Path) -> str:
 
 def call(app_url: str, path: str) -> str:
     """The bare HTTP endpoint with a path of the caller's choosing, as an attacker would: the event stream's text."""
-    body = json.dumps({"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}).encode()
-    address = f"{app_url}/gradio_api/call/identify"
+    return ask(app_url, "identify", [{"path": path, "meta": {"_type": "gradio.FileData"}}])
+
+
+def ask(app_url: str, endpoint: str, data: list) -> str:
+    """The bare HTTP endpoint with any arguments: the event stream's text."""
+    body = json.dumps({"data": data}).encode()
+    address = f"{app_url}/gradio_api/call/{endpoint}"
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
     event = json.load(urllib.request.urlopen(request))["event_id"]
     return urllib.request.urlopen(f"{address}/{event}").read().decode()

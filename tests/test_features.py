@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from transformers import WhisperFeatureExtractor
+from transformers.audio_utils import hertz_to_mel
 
-from lid.features import log_mel
+from lid.features import hertz_of_mel, log_mel, mel_of_hertz
 
 
 @pytest.mark.parametrize("mels", [80, 128])
@@ -21,3 +22,9 @@ def test_gain_hardly_matters():
     waveform = torch.randn(1, 16_000) * 0.1
     quiet, loud = log_mel(waveform * 0.1), log_mel(waveform)
     assert torch.allclose(loud - quiet, torch.full_like(loud, 0.5), atol=1e-3)  # 20 dB is 2 / 4 in these units
+
+
+def test_the_mel_scale_goes_both_ways_and_is_slaneys():
+    hertz = np.array([0.0, 200.0, 999.9, 1000.0, 1234.5, 8000.0])
+    np.testing.assert_allclose(hertz_of_mel(mel_of_hertz(hertz)), hertz, atol=1e-9)
+    np.testing.assert_allclose(mel_of_hertz(hertz), hertz_to_mel(hertz, "slaney"))

@@ -1,4 +1,4 @@
-"""What programs call: /identify and /identify_batch with typed JSON, and identify as an MCP tool."""
+"""The endpoints for programs: /identify and /identify_batch, with typed JSON."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,58 +7,70 @@ import gradio as gr
 import numpy as np
 
 from lid import audio
-from lid.audio import Limits
-from lid.errors import InputError
+from lid.audio import Limits, Recording
+from lid.errors import InputError, as_input_error
 from lid.identify import Prediction
 from lid.languages import CODES
-from lid.ui.gradio_patches.uploads import no_links
+from lid.ui.gradio_patches import json_schema
+from lid.ui.gradio_patches.links import uploads_only
 from lid.ui.settings import MAX_FILES
 from lid.ui.texts import ENGLISH
+from lid.verdict import KINDS, is_damaged
 
 _PROBABILITIES = {"type": "object", "properties": {code: {"type": "number"} for code in CODES}}
 _ENTRY = {
     "type": "object",
     "properties": {"start": {"type": "number"}, "end": {"type": "number"}, "probabilities": _PROBABILITIES},
 }
+ENDPOINTS = ("identify", "identify_batch")
 PREDICTION_SCHEMA = {  # of `Prediction.to_dict`
     "type": "object",
     "properties": {
+        "verdict": {"enum": list(KINDS)},
+        "languages": {"type": "array", "items": {"enum": list(CODES)}},
         "language": {"anyOf": [{"enum": list(CODES)}, {"type": "null"}]},
         "probabilities": _PROBABILITIES,
         "known": {"anyOf": [{"type": "boolean"}, {"type": "null"}]},
         "known_score": {"anyOf": [{"type": "number"}, {"type": "null"}]},
         "duration_seconds": {"type": "number"},
         "speech_seconds": {"type": "number"},
+        "damaged": {"type": "boolean"},
         "timeline": {"type": "array", "items": _ENTRY},
     },
 }
+PREDICTION_SCHEMA["required"] = list(PREDICTION_SCHEMA["properties"])
 ERROR_SCHEMA = {"type": "object", "properties": {"error": {"type": "string"}}}
 BATCH_SCHEMA = {"type": "array", "items": {"anyOf": [PREDICTION_SCHEMA, ERROR_SCHEMA]}}
 
 
 class Endpoints:
-    """The functions behind the endpoints, for a model and limits."""
+    """The functions behind the endpoints, for one model and its limits."""
 
     def __init__(self, identify: Callable[[np.ndarray], Prediction], limits: Limits):
         self._identify = identify
         self.limits = limits
 
     def add(self) -> None:
-        """Within a gr.Blocks: add both. Components of their own, because Gradio checks a file's path through them."""
+        """Add both endpoints, inside a gr.Blocks. They have their own components: Gradio checks file paths through
+        them."""
         options = {"concurrency_id": "model", "api_visibility": "public"}
-        file = no_links(gr.File(visible=False, label="file"))
-        answer = _typed(gr.JSON(visible=False, label="prediction"), PREDICTION_SCHEMA)
-        gr.Button(visible=False).click(self.identify, file, answer, api_name="identify", **options)
-        files = no_links(gr.File(visible=False, label="files", file_count="multiple"))
-        answers = _typed(gr.JSON(visible=False, label="predictions"), BATCH_SCHEMA)
-        gr.Button(visible=False).click(self.identify_batch, files, answers, api_name="identify_batch", **options)
+        file = uploads_only(gr.File(visible=False, label="file"))
+        answer = json_schema.state(gr.JSON(visible=False, label="prediction"), PREDICTION_SCHEMA)
+        gr.Button(visible=False).click(self.identify, file, answer, api_name=ENDPOINTS[0], **options)
+        files = uploads_only(gr.File(visible=False, label="files", file_count="multiple"))
+        answers = json_schema.state(gr.JSON(visible=False, label="predictions"), BATCH_SCHEMA)
+        gr.Button(visible=False).click(self.identify_batch, files, answers, api_name=ENDPOINTS[1], **options)
 
     def identify(self, file: str | None) -> dict:
         """Tell Uzbek, Russian and English apart in one audio file.
 
-        Answers language ("uz", "ru", "en", or null without speech), calibrated probabilities, known (whether it is any
-        of the three; null if the model cannot tell) with known_score, duration_seconds, speech_seconds and a timeline
-        of {start, end, probabilities}. A file that cannot be used is an error whose message is a sentence saying why.
+        Answers a verdict: "language", "not_sure", "none_of_the_three", "several" (languages, one after another),
+        "no_speech" or "damaged"; languages, the codes that the verdict names; language, the likeliest ("uz", "ru",
+        "en", or null without speech), with calibrated probabilities; known (whether it is any of the three; null if the
+        model cannot tell) with known_score; duration_seconds, speech_seconds; damaged (whether part of the file could
+        not be read); and a timeline of {start, end, probabilities}. Go by the verdict: language is also given where
+        the verdict is "not_sure" or "none_of_the_three". A file that cannot be used is an error whose message is a
+        sentence that says why.
 
         Args:
             file: The recording: WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM.
@@ -66,9 +78,9 @@ class Endpoints:
         try:
             if file is None:
                 raise InputError(ENGLISH.no_file, "missing")
-            return self._identify(audio.decode(file, self.limits)).to_dict()
-        except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            return self._answer(audio.read(file, self.limits))
+        except Exception as error:
+            raise _told(error) from error
 
     def identify_batch(self, files: list[str] | None) -> list[dict]:
         """Tell Uzbek, Russian and English apart in each of several audio files.
@@ -82,27 +94,22 @@ class Endpoints:
         try:
             budget = Budget(files, self.limits)
         except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise _told(error) from error
         return [self._one(path, budget) for path in files]
 
     def _one(self, path: str, budget: "Budget") -> dict:
         try:
-            return self._identify(budget.spend(audio.decode(path, budget.limits()))).to_dict()
-        except InputError as error:
-            return {"error": str(budget.explained(error))}
+            return self._answer(budget.spend(audio.read(path, budget.limits())))
+        except Exception as error:  # whatever happens to one file, the others go on
+            return {"error": _sentence(budget.explained(as_input_error(error)))}
 
-
-def keep_working_tools(page: gr.Blocks) -> None:
-    """Of a launched page, offer agents `identify` alone. Gradio makes every endpoint a tool, but its MCP server neither
-    describes nor converts a list of files, so that each call of the other would fail (checked in 6.31)."""
-    if page.mcp_server_obj is not None:
-        offered = page.mcp_server_obj.tool_to_endpoint  # a Space's tools are named after it: look at the endpoints
-        page.mcp_server_obj.tool_to_endpoint = {tool: to for tool, to in offered.items() if to == "/identify"}
+    def _answer(self, recording: Recording) -> dict:
+        return self._identify(recording.waveform).to_dict(is_damaged(recording))
 
 
 class Budget:
-    """Seconds that several files together may last, so that one visitor's batch holds the others up no longer than one
-    long recording would."""
+    """The seconds that the files of one batch may last together: as long as one recording may. So a batch keeps other
+    visitors waiting no longer than one long recording does."""
 
     def __init__(self, files: list[str] | None, limits: Limits):
         """Raises InputError when there are no files, or too many."""
@@ -114,22 +121,26 @@ class Budget:
         self._left = limits.max_seconds
 
     def limits(self) -> Limits:
-        """What the next file has to keep to."""
+        """The limits of the next file."""
         return replace(self._limits, max_seconds=max(self._left, 0.0))
 
-    def spend(self, waveform: np.ndarray) -> np.ndarray:
-        self._left -= len(waveform) / audio.SAMPLE_RATE
-        return waveform
+    def spend(self, recording: Recording) -> Recording:
+        """Take the length of a recording from what is left, and return the recording."""
+        self._left -= recording.seconds
+        return recording
 
     def explained(self, error: InputError) -> InputError:
-        """The error itself, unless it was the files before that left too little."""
+        """The error to show: another one when the file is only too long because of the files before it."""
         if error.reason != "too_long" or self._left == self._limits.max_seconds:
             return error
         return InputError(ENGLISH.too_long_together.format(minutes=self._limits.max_seconds / 60), "too_long_together")
 
 
-def _typed(component: gr.JSON, schema: dict) -> gr.JSON:
-    """State the shape of the JSON, which Gradio else calls "any valid json"."""
-    component.api_info = lambda: schema
-    component.api_info_as_output = lambda: schema
-    return component
+def _told(error: Exception) -> gr.Error:
+    """The error that carries a sentence to the caller."""
+    return gr.Error(_sentence(as_input_error(error)), print_exception=False)
+
+
+def _sentence(error: InputError) -> str:
+    """What happened on the server stays there: an unexpected error's own text is in the server's log."""
+    return ENGLISH.broken_note if error.reason == "unexpected" else str(error)

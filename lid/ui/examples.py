@@ -1,4 +1,4 @@
-"""The examples, heard once: what the model said of each is kept until the app ends, since neither can change."""
+"""The examples are identified once; their results are kept until the app ends, because they never change."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -6,38 +6,39 @@ from pathlib import Path
 
 import numpy as np
 
-from lid.ui.recording import Heard, Opening, Step
+from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult
 
-LOOKS = 32  # attention pictures kept, of a megabyte each
+MAX_ATTENTION_PICTURES = 32  # kept, of a megabyte each
 
 
 class Examples:
-    """`hear` tells of a file as `recording.hear` does; `look(opening, layer, head)` gives the attention to draw."""
+    """`analyse(path)` works as `recording.analyse`; `attention(first_segment, layer, head)` gives the weights to
+    draw."""
 
     def __init__(
         self,
-        hear: Callable[[Path], Iterator[Step | Heard]],
-        look: Callable[[Opening, int, int], tuple[np.ndarray, float]],
+        analyse: Callable[[Path], Iterator[ProgressUpdate | RecordingResult]],
+        attention: Callable[[FirstSegment, int, int], tuple[np.ndarray, float]],
     ):
-        self._hear, self._look = hear, look
-        self._look_once = lru_cache(LOOKS)(look)
-        self._heard: dict[Path, Heard] = {}
+        self._analyse, self._attention = analyse, attention
+        self._attention_once = lru_cache(MAX_ATTENTION_PICTURES)(attention)
+        self._results: dict[Path, RecordingResult] = {}
 
     def __contains__(self, path: Path) -> bool:
-        """Whether it was heard before."""
-        return path in self._heard
+        """Whether its result is kept."""
+        return path in self._results
 
-    def hear(self, path: Path) -> Iterator[Step | Heard]:
-        """As `hear` is, the first time; then the Heard of that time."""
-        if path not in self._heard:
-            for step in self._hear(path):
-                if isinstance(step, Heard):
-                    self._heard[path] = step
+    def analyse(self, path: Path) -> Iterator[ProgressUpdate | RecordingResult]:
+        """The first time, everything that `analyse` gives; after that, the RecordingResult alone."""
+        if path not in self._results:
+            for update in self._analyse(path):
+                if isinstance(update, RecordingResult):
+                    self._results[path] = update
                 else:
-                    yield step
-        yield self._heard[path]
+                    yield update
+        yield self._results[path]
 
-    def look(self, opening: Opening, layer: int, head: int) -> tuple[np.ndarray, float]:
-        """As `look` does; of an example's opening once. Visitors' openings are not kept here."""
-        ours = any(opening is heard.opening for heard in self._heard.values())
-        return (self._look_once if ours else self._look)(opening, layer, head)
+    def attention(self, first_segment: FirstSegment, layer: int, head: int) -> tuple[np.ndarray, float]:
+        """What `attention` gives. Of an example it is computed once; of a visitor's recording nothing is kept."""
+        ours = any(first_segment is result.first_segment for result in self._results.values())
+        return (self._attention_once if ours else self._attention)(first_segment, layer, head)

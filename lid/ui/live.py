@@ -1,4 +1,4 @@
-"""Live mode: what a visitor has said of late, and when to listen to it again."""
+"""Live mode: the last seconds of a visitor's speech, and when to identify them again."""
 
 from dataclasses import dataclass, field
 
@@ -10,11 +10,11 @@ from lid.ui.settings import LIVE_EVERY, LIVE_SECONDS
 
 @dataclass
 class Buffer:
-    """The last LIVE_SECONDS of a microphone, int16 (samples,) at 16 kHz to keep a visitor under a megabyte."""
+    """The last LIVE_SECONDS of a microphone: int16 (samples,) at 16 kHz, so that a visitor takes under a megabyte."""
 
     samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))
-    answered: float = -np.inf  # the clock when an answer was last begun, s
-    language: str = ""  # of the page; only the first chunk of a stream comes with it
+    answered: float = -np.inf  # when the last answer was started, in seconds of the clock given to `due`
+    language: str = ""  # of the page; only the first piece of a stream carries it
 
     def add(self, waveform: np.ndarray) -> None:
         """Append what the microphone sent, float32 (samples,) at 16 kHz, in [-1, 1]."""
@@ -22,7 +22,7 @@ class Buffer:
         self.samples = np.concatenate([self.samples, new])[-LIVE_SECONDS * SAMPLE_RATE :]
 
     def due(self, now: float) -> bool:
-        """Whether there is something to answer, and the last answer is long enough ago. `now` is in seconds."""
+        """Whether there is enough sound, and the last answer is long enough ago. `now` is in seconds."""
         return len(self.samples) >= SAMPLE_RATE // 2 and now - self.answered >= LIVE_EVERY
 
     @property

@@ -1,4 +1,7 @@
-"""The Gradio page: layout, wiring, and how it is served. What it says is in wording.py, what it draws in plots.py."""
+"""The Gradio page: its components and the functions behind its events.
+
+The sentences are made in wording.py, the pictures in plots.py; launch.py serves the page.
+"""
 
 import json
 import os
@@ -6,44 +9,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 import torch
-from gradio.i18n import I18nData
 
 from lid import audio
 from lid.audio import Limits
-from lid.errors import InputError
+from lid.errors import InputError, as_input_error
 from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, Prediction
 from lid.model import whisper
 from lid.ui import plots, settings, table, texts, wording
-from lid.ui.api import Budget, Endpoints, keep_working_tools
+from lid.ui.api import Budget, Endpoints
 from lid.ui.examples import Examples
-from lid.ui.gradio_patches import guard, queue_full, shutdown, uploads
+from lid.ui.gradio_patches import call_errors, links, queue_full, recorder, translation, uploads
 from lid.ui.live import Buffer
-from lid.ui.recording import Heard, Opening, Step, hear, of_waveform, steps
+from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult, analyse, result_of, with_progress
 from lid.ui.texts import Texts
+from lid.verdict import is_damaged
 
-HERE = Path(__file__).parent
-EXAMPLES = HERE.parent.parent / "assets" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 EXAMPLE_FILES = ("uzbek.mp3", "russian.ogg", "english.m4a", "uzbek-then-english.webm")
-FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
-PROGRESS_EVERY = 0.3  # s between two movements of the progress bar
-# On a phone the answer is under what was clicked: put it at the top, with room for what is still being drawn.
+PROGRESS_EVERY = 0.3  # s between two updates of the progress bar
+# On a phone the answer is below the button that was clicked: scroll it to the top, the pictures come under it.
 SHOW_ANSWER = """() => document.getElementById('answer').scrollIntoView(
   {behavior: 'smooth', block: window.innerWidth < 700 ? 'start' : 'nearest'})"""
 ANNOUNCE = "() => document.getElementById('answer').setAttribute('aria-live', 'polite')"  # to screen readers
-# The last input of each event is the language that the browser's part of the page shows.
+# The last input of each event is the language in which the browser shows the page.
 WITH_LANGUAGE = "(...inputs) => [...inputs.slice(0, -1), document.documentElement.lang]"
 
 SIZES = {384: "tiny", 512: "base", 768: "small", 1024: "medium", 1280: "large"}  # Whisper's, by the encoder's width
-
-# Gradio's recorder sends a piece every 0.1 s whatever its event asks for, and pieces that come faster than they are
-# dealt with are lost. It reads this property as it starts, a moment after it says that it does.
-LONGER_PIECES = f"() => ({{__type__: 'update', stream_every: {settings.LIVE_EVERY}}})"
 
 
 def build(
@@ -52,85 +48,12 @@ def build(
     limits: Limits = audio.DEFAULT_LIMITS,
 ) -> gr.Blocks:
     """The page for a model. `gpu` wraps the functions that run it (ZeroGPU lends its GPU to such functions only)."""
-    uploads.keep_clean()
+    uploads.delete_old()
     return Page(identifier, gpu, limits).blocks
 
 
-def serve(page: gr.Blocks, limits: Limits, port: int) -> None:
-    """Launch the page on a port and stay until it is stopped."""
-    page.launch(server_port=port, prevent_thread_lock=True, **launch_options(limits))
-    keep_working_tools(page)
-    shutdown.tell_on_sigterm(page)
-    page.block_thread()
-
-
-def launch_options(limits: Limits) -> dict:
-    """Arguments of `launch`: the look, and privacy. Nothing is fetched from or sent to another host."""
-    return {
-        "theme": _theme(),
-        "css_paths": HERE / "style.css",
-        "head": _script(limits),
-        "i18n": gr.I18n(**{code: _static(words, limits) for code, words in texts.ALL.items()}),
-        "favicon_path": HERE / "favicon.svg",
-        "footer_links": ["api", "settings"],
-        "share": False,
-        "ssr_mode": False,
-        "run_history": False,
-        "enable_monitoring": False,
-        "app_kwargs": guard.guards(limits),
-        "mcp_server": find_spec("mcp") is not None,
-        "max_file_size": limits.max_bytes,
-        "state_session_capacity": settings.SESSIONS,
-    }
-
-
-def _script(limits: Limits) -> str:
-    """page.js, and what it has to say."""
-    too_large = InputError("", "too_large")
-    words = {
-        code: {
-            "failed": said.failed,
-            "too_large": wording.explained(too_large, said, limits),
-            "status": {"queue:": f"{said.queued}:", "processing |": f"{said.working} |"},
-            "restarting": said.restarting,
-        }
-        for code, said in texts.ALL.items()
-    }
-    return f"<script>window.lidWords = {json.dumps(words)};\n{(HERE / 'page.js').read_text(encoding='utf-8')}</script>"
-
-
-def _static(words: Texts, limits: Limits) -> dict[str, str]:
-    """What the page shows before anything is asked of the server: translated in the browser, by these keys."""
-    legends = dict.fromkeys(("timeline", "evidence"), wording.legend(words))
-    pictures = {}
-    for name, (heading, how_to_read) in words.pictures.items():
-        pictures[f"picture_{name}"] = wording.subheading(heading, legends.get(name, ""))
-        pictures[f"caption_{name}"] = wording.note(how_to_read)
-    examples = {f"example_{name}": said for name, said in words.example_names.items()}
-    return {
-        "title": words.title,
-        "header": wording.header(words),
-        "record": words.record,
-        "live": words.live,
-        "live_note": wording.live_note(words),
-        "upload": words.upload,
-        "limits_note": wording.limits_note(words, limits),
-        "examples": wording.subheading(words.examples),
-        "examples_note": wording.note(words.examples_note),
-        "waiting": wording.waiting(words),
-        "busy": wording.busy(words),
-        "broken": wording.failure(words, words.broken_note),
-        "restarting": wording.failure(words, words.restarting),
-        "bars_note": wording.note(words.bars_note),
-        "layer": words.layer,
-        "head": words.head,
-        **pictures,
-        **examples,
-    }
-
-
 class Page:
-    """The components, and the functions their events call."""
+    """The components of the page and the functions that their events call."""
 
     def __init__(self, identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable], limits: Limits):
         self.layers = identifier.layers
@@ -141,26 +64,27 @@ class Page:
         self.name = "" if identifier.name == EMBEDDED_MODEL.name else identifier.name
         self.size = SIZES.get(identifier.model.config.d_model, "")
         self._identify = gpu(identifier.identify)
-        self._listen = gpu(steps(identifier.identify))
+        self._identify_with_progress = gpu(with_progress(identifier.identify))
         self._attention = gpu(identifier.attention)
         self._live_turn = threading.Lock()
-        self._examples = Examples(self._hear, self._look)
+        self._examples = Examples(self._analyse, self._head_attention)
         with gr.Blocks(title=texts.ENGLISH.title, analytics_enabled=False) as self.blocks:
             self._lay_out()
             self._wire()
             Endpoints(self._identify, limits).add()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
-        queue_full.say_so(self.blocks)
+        queue_full.localize(self.blocks)
+        call_errors.explain(self.blocks)
 
     def _lay_out(self) -> None:
-        gr.HTML(_translated("header"))
+        gr.HTML(translation.mark("header"))
         with gr.Row(elem_classes="lid-top"):
             with gr.Column(scale=5, min_width=320):
                 self._lay_out_inputs()
             with gr.Column(scale=7, min_width=320, elem_classes="lid-panel"):
-                self.answer = gr.HTML(_translated("waiting"), elem_id="answer")
+                self.answer = gr.HTML(translation.mark("waiting"), elem_id="answer")
                 self.bars = _plot("bars")
-                self.bars_note = gr.HTML(_translated("bars_note"), visible=False)
+                self.bars_note = gr.HTML(translation.mark("bars_note"), visible=False)
         with gr.Column(visible=False, elem_classes=["lid-panel", "lid-pictures"]) as self.what:
             with gr.Column(visible=False, elem_classes="lid-pictures") as self.when:
                 self.timeline = _picture("timeline")
@@ -168,49 +92,49 @@ class Page:
             self.mel = _picture("mel")
         with gr.Column(visible=False, elem_classes="lid-panel") as self.where, gr.Row():
             with gr.Column(scale=5, min_width=260):
-                gr.HTML(_translated("picture_attention"))
-                gr.HTML(_translated("caption_attention"))
+                gr.HTML(translation.mark("picture_attention"))
+                gr.HTML(translation.mark("caption_attention"))
                 layers = [(f"{layer} / {self.layers}", layer) for layer in range(1, self.layers + 1)]
                 heads = [(f"1–{self.heads}", 0), *((str(head), head) for head in range(1, self.heads + 1))]
-                self.layer = gr.Dropdown(layers, value=self.layers, label=_translated("layer"), filterable=False)
-                self.head = gr.Dropdown(heads, value=0, label=_translated("head"), filterable=False)
+                self.layer = gr.Dropdown(layers, value=self.layers, label=translation.mark("layer"), filterable=False)
+                self.head = gr.Dropdown(heads, value=0, label=translation.mark("head"), filterable=False)
             with gr.Column(scale=7, min_width=260):
                 self.attention = _plot("attention")
-        self.opening = gr.State(None, time_to_live=settings.KEEP_SECONDS)
+        self.first_segment = gr.State(None, time_to_live=settings.KEEP_SECONDS)
         self.buffer = gr.State(None, time_to_live=settings.KEEP_SECONDS)
         self.language = gr.Textbox(visible=False)
 
     def _lay_out_inputs(self) -> None:
         microphone = {"sources": ["microphone"], "type": "filepath", "editable": False, "buttons": []}
-        microphone["show_label"] = False  # the tab says it
+        microphone["show_label"] = False  # the tab has the same text
         with gr.Tabs(elem_classes="lid-tabs"):
-            with gr.Tab(_translated("record")):
-                self.microphone = gr.Audio(label=_translated("record"), elem_id="microphone", **microphone)
-            with gr.Tab(_translated("live"), elem_id="live-tab"):
-                self.live = gr.Audio(label=_translated("live"), elem_id="live", streaming=True, **microphone)
-                gr.HTML(_translated("live_note"))
-        uploads.no_links(self.microphone)
-        uploads.no_links(self.live)
-        # Not gr.Audio, which turns away what the browser has no audio type for: .mp4, .amr, or no ending at all.
-        self.files = uploads.no_links(
-            gr.File(label=_translated("upload"), elem_id="upload", height=160, file_count="multiple")
+            with gr.Tab(translation.mark("record")):
+                self.microphone = gr.Audio(label=translation.mark("record"), elem_id="microphone", **microphone)
+            with gr.Tab(translation.mark("live"), elem_id="live-tab"):
+                self.live = gr.Audio(label=translation.mark("live"), elem_id="live", streaming=True, **microphone)
+                gr.HTML(translation.mark("live_note"))
+        links.uploads_only(self.microphone)
+        links.uploads_only(self.live)
+        # Not gr.Audio: it refuses files that the browser knows no audio type for, such as .mp4, .amr, or no ending.
+        self.files = links.uploads_only(
+            gr.File(label=translation.mark("upload"), elem_id="upload", height=160, file_count="multiple")
         )
-        gr.HTML(_translated("limits_note"))
-        gr.HTML(_translated("examples"), elem_classes="lid-small")
+        gr.HTML(translation.mark("limits_note"))
+        gr.HTML(translation.mark("examples"), elem_classes="lid-small")
         with gr.Row(elem_classes="lid-examples"):
             self.examples = [
-                (gr.Button(_translated(f"example_{Path(file).stem}"), size="sm", min_width=80), file)
+                (gr.Button(translation.mark(f"example_{Path(file).stem}"), size="sm", min_width=80), file)
                 for file in EXAMPLE_FILES
             ]
-        gr.HTML(_translated("examples_note"))
+        gr.HTML(translation.mark("examples_note"))
 
     def _wire(self) -> None:
         shown = [self.answer, self.bars, self.bars_note, self.when, self.timeline, self.evidence, self.what, self.mel]
-        shown += [self.where, self.opening]
+        shown += [self.where, self.first_segment]
         inputs = [self.microphone, self.files, self.buffer]
         private = {"api_visibility": "private", "js": WITH_LANGUAGE}
         options = {**private, "concurrency_id": "model", "show_progress_on": self.answer}
-        kept = {**options, "concurrency_id": "examples"}  # what was heard before waits for no one's recording
+        kept = {**options, "concurrency_id": "examples"}  # a kept result does not wait for other visitors' recordings
         answered = [
             self.microphone.stop_recording(
                 self._on_recording, [self.microphone, self.language], [*shown, self.files], **options
@@ -225,14 +149,14 @@ class Page:
             on_click = _fixed(self._on_example, EXAMPLES / name)
             clicked.append(button.click(on_click, self.language, [*shown, self.files, self.microphone], **kept))
         drawing = {**private, "concurrency_id": "model", "show_progress": "minimal"}
-        view = ([self.opening, self.layer, self.head, self.language], self.attention)
+        view = ([self.first_segment, self.layer, self.head, self.language], self.attention)
         for event in (*answered, *clicked):
             event.then(None, js=SHOW_ANSWER)
             event.failure(None, None, self.answer, js=FAILED)
             turn = {"concurrency_id": "examples"} if event in clicked else {}
             event.success(self._draw_attention, *view, **{**drawing, **turn})
         gr.on([self.layer.input, self.head.input], self._draw_attention, *view, trigger_mode="always_last", **drawing)
-        self.live.start_recording(None, None, self.live, js=LONGER_PIECES)
+        self.live.start_recording(None, None, self.live, js=recorder.piece_length(settings.LIVE_EVERY))
         self.live.start_recording(
             self._on_live_start, self.language, [*shown, *inputs], queue=False, show_progress="hidden", **private
         )
@@ -268,7 +192,7 @@ class Page:
     def _on_example(self, path: Path, language: str | None) -> Iterator[dict]:
         words = texts.choose(language)
         aside = words.kept.format(model=self._model(words)) if path in self._examples else ""
-        for update in self._tell(self._examples.hear(path), words, wording.player_of_example(path), aside):
+        for update in self._answer(self._examples.analyse(path), words, wording.player_of_example(path), aside):
             yield {**update, self.files: None, self.microphone: None}
 
     def _on_clear(self, language: str | None) -> dict:
@@ -280,7 +204,7 @@ class Page:
         return {**self._blank(words), self.answer: wording.listening(words), **cleared}
 
     def _on_live(self, path: str | None, buffer: Buffer | None, language: str | None) -> dict:
-        """One chunk of the microphone. While the model is at work for someone else, the last answer stays."""
+        """One piece of the microphone's sound. While the model works for another visitor, the last answer stays."""
         buffer = buffer or Buffer()
         buffer.language = language or buffer.language
         words = texts.choose(buffer.language)
@@ -309,40 +233,42 @@ class Page:
             return
         waveform = buffer.waveform
         began = time.perf_counter()
-        for step in self._listen(waveform):
-            if isinstance(step, Prediction):
-                heard = of_waveform(waveform, step, self.window_seconds)
+        for update in self._identify_with_progress(waveform):
+            if isinstance(update, Prediction):
+                result = result_of(waveform, update, self.window_seconds)
                 aside = self._aside(time.perf_counter() - began, words)
-                yield {**self._shown(heard, words, aside, wording.player_of_waveform(waveform)), **done}
+                yield {**self._shown(result, words, aside, wording.player_of_waveform(waveform)), **done}
 
     def _show(self, path: str | None, words: Texts, player: str = "") -> Iterator[dict]:
         if path is None:
             yield self._blank(words)
         else:
-            yield from self._tell(self._hear(path), words, player)
+            yield from self._answer(self._analyse(path), words, player)
 
-    def _hear(self, path: str | os.PathLike) -> Iterator[Step | Heard]:
-        return hear(path, self._listen, self.window_seconds, self.limits)
+    def _analyse(self, path: str | os.PathLike) -> Iterator[ProgressUpdate | RecordingResult]:
+        return analyse(path, self._identify_with_progress, self.window_seconds, self.limits)
 
-    def _tell(self, steps: Iterator[Step | Heard], words: Texts, player: str, aside: str = "") -> Iterator[dict]:
-        """Updates of the page: how far it is and what was heard so far, then the answer and its pictures."""
+    def _answer(
+        self, results: Iterator[ProgressUpdate | RecordingResult], words: Texts, player: str, aside: str = ""
+    ) -> Iterator[dict]:
+        """Updates of the page: the progress bar with the languages so far, then the answer and its pictures."""
         began = time.perf_counter()
-        moved, so_far = began, []
+        updated, so_far = began, []
         try:
-            for step in steps:
-                if isinstance(step, Heard):
+            for result in results:
+                if isinstance(result, RecordingResult):
                     aside = aside or self._aside(time.perf_counter() - began, words)
-                    yield self._shown(step, words, aside, player)
+                    yield self._shown(result, words, aside, player)
                     continue
-                so_far.append(step)
-                if time.perf_counter() - moved > PROGRESS_EVERY and step.share < 1:
-                    moved = time.perf_counter()
+                so_far.append(result)
+                if time.perf_counter() - updated > PROGRESS_EVERY and result.share < 1:
+                    updated = time.perf_counter()
                     yield {self.answer: wording.working(so_far, words)}
         except InputError as error:
             yield {**self._blank(words), self.answer: wording.problem(error, words, self.limits)}
 
     def _show_several(self, paths: list[str], words: Texts) -> Iterator[dict]:
-        """A table that fills up row by row."""
+        """A table that is filled row by row."""
         try:
             budget = Budget(paths, self.limits)
         except InputError as error:
@@ -352,11 +278,12 @@ class Page:
         yield {**self._blank(words), self.answer: table.as_html(rows, words)}
         for index, path in enumerate(paths):
             try:
-                waveform = budget.spend(audio.decode(path, budget.limits()))
-                rows[index] = replace(rows[index], prediction=self._identify(waveform))
-            except InputError as error:
-                sentence = wording.explained(budget.explained(error), words, self.limits)
-                rows[index] = replace(rows[index], error=sentence)
+                recording = budget.spend(audio.read(path, budget.limits()))
+                prediction = self._identify(recording.waveform)
+                rows[index] = replace(rows[index], prediction=prediction, damaged=is_damaged(recording))
+            except Exception as error:  # whatever happens to one file, the others go on
+                problem = budget.explained(as_input_error(error))
+                rows[index] = replace(rows[index], error=wording.explained(problem, words, self.limits))
             yield {self.answer: table.as_html(rows, words)}
 
     def _blank(self, words: Texts) -> dict:
@@ -365,7 +292,7 @@ class Page:
             self.answer: wording.waiting(words),
             **{component: gr.update(visible=False) for component in hidden},
             **{picture: None for picture in (self.timeline, self.evidence, self.mel)},
-            self.opening: None,
+            self.first_segment: None,
         }
 
     def _aside(self, took: float, words: Texts) -> str:
@@ -375,18 +302,18 @@ class Page:
         model = words.model.format(size=self.size)
         return f"{self.name} ({model})" if self.name else model
 
-    def _shown(self, heard: Heard, words: Texts, aside: str, player: str) -> dict:
-        card = wording.answer(heard.prediction, heard.damaged, words, player, aside)
-        return {**self._blank(words), **self._pictures(heard, words), self.answer: card}
+    def _shown(self, result: RecordingResult, words: Texts, aside: str, player: str) -> dict:
+        card = wording.answer(result.prediction, result.damaged, words, player, aside)
+        return {**self._blank(words), **self._pictures(result, words), self.answer: card}
 
-    def _pictures(self, heard: Heard, words: Texts) -> dict:
-        prediction, labels = heard.prediction, words.labels
-        mel = plots.mel(heard.mel, prediction.duration_seconds, labels)
+    def _pictures(self, result: RecordingResult, words: Texts) -> dict:
+        prediction, labels = result.prediction, words.labels
+        mel = plots.mel(result.mel, prediction.duration_seconds, labels)
         pictures = {self.what: gr.update(visible=True), self.mel: mel}
         if prediction.language is None:
             return pictures
-        pictures |= {self.where: gr.update(visible=True), self.opening: heard.opening}
-        if prediction.known is False:  # between the three there is nothing to tell of it
+        pictures |= {self.where: gr.update(visible=True), self.first_segment: result.first_segment}
+        if prediction.known is False:  # which of the three is likeliest does not matter then
             return pictures
         return pictures | {
             **self._bars(prediction, words),
@@ -396,31 +323,26 @@ class Page:
         }
 
     def _bars(self, prediction: Prediction, words: Texts) -> dict:
-        """No bars for what is none of the three: they tell only how it would be shared out if it were."""
+        """No bars for a language outside the three: the probabilities only share it out between the three."""
         named = prediction.known is not False
         chart = {"value": plots.bars(prediction, words.labels)} if named else {}
         return {self.bars: gr.update(visible=named, **chart), self.bars_note: gr.update(visible=named)}
 
-    def _draw_attention(self, opening: Opening | None, layer: int, head: int, language: str | None):
+    def _draw_attention(self, first_segment: FirstSegment | None, layer: int, head: int, language: str | None):
         """`head` 0 is the average of all."""
-        if opening is None:
+        if first_segment is None:
             return None
-        weights, start = self._examples.look(opening, layer, head)
+        weights, start = self._examples.attention(first_segment, layer, head)
         return plots.attention(weights, start, texts.choose(language).labels)
 
-    def _look(self, opening: Opening, layer: int, head: int) -> tuple[np.ndarray, float]:
+    def _head_attention(self, first_segment: FirstSegment, layer: int, head: int) -> tuple[np.ndarray, float]:
         """Attention weights (frames, frames) and the second at which the first frame starts."""
-        weights, start = self._attention(opening.waveform, layer - 1)
-        return weights[head - 1] if head else weights.mean(axis=0), opening.start + start
+        weights, start = self._attention(first_segment.waveform, layer - 1)
+        return weights[head - 1] if head else weights.mean(axis=0), first_segment.start + start
 
 
-def _translated(key: str) -> str:
-    """A mark that the browser replaces by the sentence in its language. As a string, which every component takes."""
-    return str(I18nData(key))
-
-
-# After a call that came to nothing; page.js knows why.
-FAILURES = {why: _translated(why) for why in ("busy", "broken", "restarting")}
+# Shown after a call that failed; the browser knows why (gradio_patches/browser/call_failure.js).
+FAILURES = {why: translation.mark(why) for why in ("busy", "broken", "restarting")}
 FAILED = f"() => [{json.dumps(FAILURES)}[window.lidFailure()]]"
 
 
@@ -430,14 +352,15 @@ def _plot(name: str) -> gr.Plot:
 
 def _picture(name: str) -> gr.Plot:
     with gr.Column(elem_classes="lid-picture"):
-        gr.HTML(_translated(f"picture_{name}"))
+        gr.HTML(translation.mark(f"picture_{name}"))
         plot = _plot(name)
-        gr.HTML(_translated(f"caption_{name}"))
+        gr.HTML(translation.mark(f"caption_{name}"))
     return plot
 
 
 def _fixed(function: Callable, argument) -> Callable:
-    """A generator function with its first argument given; Gradio looks at the function to see that it is one."""
+    """A generator function with its first argument given. Not functools.partial: Gradio must see a generator
+    function."""
 
     def call(language: str | None) -> Iterator:
         yield from function(argument, language)
@@ -446,7 +369,7 @@ def _fixed(function: Callable, argument) -> Callable:
 
 
 def _chunk(path: str) -> np.ndarray:
-    """What the microphone sent in a second or so; nothing when it cannot be read."""
+    """A piece of the microphone's sound, float32 (samples,) at 16 kHz; empty when it cannot be read."""
     try:
         return audio.decode(path, Limits(min_seconds=0.0))
     except InputError:
@@ -457,19 +380,3 @@ def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU × {os.cpu_count()}"
-
-
-def _theme() -> gr.themes.Base:
-    return gr.themes.Base(
-        primary_hue="blue",
-        neutral_hue="zinc",
-        radius_size="lg",
-        font=FONTS,
-        font_mono=["ui-monospace", "monospace"],
-    ).set(
-        body_background_fill="*neutral_50",
-        body_background_fill_dark="*neutral_950",
-        block_background_fill="white",
-        body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_400",
-    )

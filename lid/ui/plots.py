@@ -1,61 +1,31 @@
-"""Prediction or arrays -> plotly figures. No model in here.
+"""Prediction or arrays -> plotly figures. No model is used here.
 
-Every figure is transparent and drawn in greys that read on white and on near-black; colours that stand for a language
-are Okabe and Ito's (2008), told apart by colour-blind eyes and at least 3:1 against either background. Arrays are
-averaged down to a few hundred cells before they are drawn, so an hour weighs what a minute does.
+Every figure is transparent and its greys can be read on white and on near-black. Arrays are averaged down to a few
+hundred cells before they are drawn, so a recording of an hour weighs as much as one of a minute.
 """
-
-from dataclasses import dataclass, field
 
 import numpy as np
 import plotly.graph_objects as go
-from transformers.audio_utils import hertz_to_mel
 
-from lid.features import FRAME_SECONDS, MEL_SECONDS
+from lid.features import FRAME_SECONDS, MEL_SECONDS, TOP_HERTZ, mel_of_hertz
 from lid.identify import Prediction
-from lid.languages import CODES, NAMES
+from lid.languages import CODES
+from lid.ui.colours import GREY, GRID, HEAT, LANGUAGES
+from lid.ui.number_format import percent
+from lid.ui.pooling import MAX_COLUMNS, pool
+from lid.ui.texts.labels import Labels
 
-COLOURS = {"uz": "#0072B2", "ru": "#D55E00", "en": "#009E73"}  # Okabe-Ito blue, vermilion, bluish green
-MAX_COLUMNS = 600  # cells along time: about one a pixel on a laptop
 MAX_ATTENTION = 200  # cells along either axis: 160 kB of weights at most
 MAX_ENTRIES = 240  # bars in the timeline
-EVIDENCE_SECONDS = 0.1  # frames averaged per point: single 20 ms frames flicker
-MEL_TOP = 8000.0  # Hz: Whisper's filters span 0 to this
+EVIDENCE_SECONDS = 0.1  # frames averaged into one point: single 20 ms frames flicker
 MEL_TICKS = (250, 500, 1000, 2000, 4000, 7000)  # Hz
 DB_PER_UNIT = 40.0  # Whisper stores (log10(power) + 4) / 4, so one unit is 4 log10 units, or 40 dB
 TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)  # s between ticks
-HEAT = "Cividis"  # even steps in lightness, the same to colour-blind eyes
 
-_GREY, _FAINT = "#767676", "rgba(128,128,128,0.22)"
 _MARGIN = {"l": 62, "r": 14, "t": 10, "b": 44}  # the same everywhere, so that time axes line up down the page
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The words in the pictures, in English unless told otherwise; `separators` are plotly's, decimal sign first."""
-
-    names: dict[str, str] = field(default_factory=lambda: NAMES)
-    probability: str = "Probability (%)"
-    time: str = "Time (s)"
-    evidence: str = "Evidence (logit)"
-    frequency: str = "Frequency (Hz)"
-    loudness: str = "dB under the loudest"
-    looking_at: str = "Looking at (s)"
-    looking_from: str = "From (s)"
-    share: str = "times an even share"
-    second: str = "s"
-    decibel: str = "dB"
-    separators: str = ".,"
-
-
 ENGLISH = Labels()
-
-
-def percent(probability: float) -> str:
-    """A probability for people: never a flat 0 % or 100 %, which no model can promise."""
-    if probability > 0.995:
-        return "> 99 %"
-    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
 
 
 def bars(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
@@ -66,7 +36,7 @@ def bars(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
             x=[100 * share for share in shares],
             y=[labels.names[code] for code in CODES],
             orientation="h",
-            marker={"color": [COLOURS[code] for code in CODES], "cornerradius": 4},
+            marker={"color": [LANGUAGES[code] for code in CODES], "cornerradius": 4},
             text=[percent(share) for share in shares],
             textposition="outside",
             cliponaxis=False,
@@ -96,7 +66,7 @@ def timeline(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
             x=(starts + ends) / 2,
             width=ends - starts,
             y=100 * shares,
-            marker={"color": COLOURS[code], "line": {"width": 0}},
+            marker={"color": LANGUAGES[code], "line": {"width": 0}},
             customdata=np.stack([starts, ends], axis=1) if len(entries) else None,
             hovertemplate=f"{labels.names[code]} %{{y:.0f}} %, %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} "
             f"{labels.second}<extra></extra>",
@@ -120,12 +90,12 @@ def evidence(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
             x=times,
             y=values[:, index],
             mode="lines",
-            line={"color": COLOURS[code], "width": 2},
+            line={"color": LANGUAGES[code], "width": 2},
             hovertemplate=f"%{{x:.1f}} {labels.second}: {labels.names[code]} %{{y:+.1f}}<extra></extra>",
         )
     figure.update_yaxes(title_text=labels.evidence, nticks=5)
     figure = _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=200)
-    return figure.update_yaxes(zeroline=True, zerolinecolor=_GREY, zerolinewidth=1)
+    return figure.update_yaxes(zeroline=True, zerolinecolor=GREY, zerolinewidth=1)
 
 
 def mel(log_mel: np.ndarray, seconds: float | None = None, labels: Labels = ENGLISH) -> go.Figure:
@@ -190,22 +160,9 @@ def attention(weights: np.ndarray, start: float = 0.0, labels: Labels = ENGLISH)
     return _finish(figure, labels, height=438, margin={**_MARGIN, "t": 50})
 
 
-def pool(array: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Average neighbouring rows until at most `limit` are left.
-
-    Returns the float array (rows, ...) and the row indices between which each average was taken, int (rows + 1,).
-    """
-    count = min(len(array), limit)
-    edges = np.linspace(0, len(array), count + 1).round().astype(int)
-    if count == 0:
-        return np.asarray(array, np.float64), edges
-    sizes = np.diff(edges).reshape(-1, *[1] * (array.ndim - 1))
-    return np.add.reduceat(array, edges[:-1], axis=0) / sizes, edges
-
-
 def band_of(hertz: float, bands: int) -> float:
     """The (fractional) index of the mel band centred on a frequency; `bands` + 2 corners lie evenly from 0 to 8 kHz."""
-    return float(hertz_to_mel(hertz, "slaney") / hertz_to_mel(MEL_TOP, "slaney") * (bands + 1) - 1)
+    return float(mel_of_hertz(hertz) / mel_of_hertz(TOP_HERTZ) * (bands + 1) - 1)
 
 
 def _merged(entries: list[dict], seconds: float) -> list[dict]:
@@ -271,7 +228,7 @@ def _seconds(figure: go.Figure, duration: float, labels: Labels) -> go.Figure:
 
 def _finish(figure: go.Figure, labels: Labels, height: int, margin: dict = _MARGIN) -> go.Figure:
     """One look for all; no dragging, so that a thumb scrolls the page and not the picture."""
-    axis = {"gridcolor": _FAINT, "linecolor": _FAINT, "zeroline": False, "fixedrange": True}
+    axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "fixedrange": True}
     figure.update_xaxes(axis).update_yaxes(axis)
     return figure.update_layout(
         height=height,
@@ -280,7 +237,7 @@ def _finish(figure: go.Figure, labels: Labels, height: int, margin: dict = _MARG
         separators=labels.separators,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": _GREY},
+        font={"family": "system-ui, sans-serif", "size": 13, "color": GREY},
         hoverlabel={"font_size": 13},
         bargap=0,
         showlegend=False,  # the page has one, in text that wraps

@@ -1,4 +1,4 @@
-"""One recording, from the file to what the page draws. Everything kept is small, however long the recording."""
+"""One recording, from the file to the data for the answer and its pictures. That data is small for any length."""
 
 import os
 import queue
@@ -13,133 +13,139 @@ from lid import audio
 from lid.audio import SAMPLE_RATE, Limits
 from lid.features import HOP, log_mel
 from lid.identify import Prediction
-from lid.ui.plots import MAX_COLUMNS, pool
+from lid.ui.pooling import MAX_COLUMNS, pool
+from lid.verdict import is_damaged
 
-SECONDS_AT_ONCE = 60  # of spectrogram: keeps an hour's in a few megabytes
-CONTEXT = 1.0  # seconds kept on either side of the opening, for the voice detector to settle
-DAMAGE = 0.1  # share of the declared length that may be missing: MP3 headers are often a little off
+MEL_PIECE_SECONDS = 60  # of spectrogram made at once, so that an hour takes a few megabytes
+CONTEXT = 1.0  # seconds kept before and after the first segment: the voice detector needs a start
 
 
 @dataclass(frozen=True, eq=False)
-class Opening:
-    """The first stretch of speech, for the attention picture: `waveform` (samples,) starts at `start` s of the clip."""
+class FirstSegment:
+    """The first stretch of speech, for the attention picture: `waveform` (samples,) starts at `start` s of the
+    recording."""
 
     waveform: np.ndarray
     start: float
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What the page needs of a recording.
+class RecordingResult:
+    """What the page shows of a recording.
 
-    `mel` is Whisper's log-mel averaged to (80, columns <= MAX_COLUMNS), `opening` None without speech, and `damaged`
-    true when part of the file could not be read.
+    `mel` is Whisper's log-mel averaged to (80, columns <= MAX_COLUMNS). `first_segment` is None without speech.
+    `damaged` is true when part of the file could not be read.
     """
 
     prediction: Prediction
     mel: np.ndarray
-    opening: Opening | None
+    first_segment: FirstSegment | None
     damaged: bool
 
 
 @dataclass(frozen=True)
-class Step:
-    """How far a recording is: the share of its speech done, in (0, 1], and the likeliest language since the last."""
+class ProgressUpdate:
+    """After a window: the share of the speech that is done, in (0, 1], and the likeliest language in that window."""
 
     share: float
     language: str
 
 
-def steps(identify: Callable) -> Callable[[np.ndarray], Iterator[Step | Prediction]]:
-    """Turn `identify(waveform, progress)` into a generator: a Step after each window, then the Prediction.
+def with_progress(identify: Callable) -> Callable[[np.ndarray], Iterator[ProgressUpdate | Prediction]]:
+    """Turn `identify(waveform, progress)` into a generator: a ProgressUpdate after each window, then the Prediction.
 
-    A generator, because that is what can run on a GPU lent to one function. Closing it ends the work after the window
-    it is at.
+    ZeroGPU lends its GPU to one call of a function or of a generator, so the updates have to come from a generator.
+    Closing it ends the work after the present window.
     """
 
-    def run(waveform: np.ndarray) -> Iterator[Step | Prediction]:
-        news: queue.SimpleQueue = queue.SimpleQueue()
-        left = threading.Event()
+    def run(waveform: np.ndarray) -> Iterator[ProgressUpdate | Prediction]:
+        results: queue.SimpleQueue = queue.SimpleQueue()
+        cancelled = threading.Event()
 
         def progress(share: float, language: str) -> None:
-            if left.is_set():
-                raise _Left
-            news.put(Step(share, language))
+            if cancelled.is_set():
+                raise _Cancelled
+            results.put(ProgressUpdate(share, language))
 
         def work() -> None:
             try:
-                news.put(identify(waveform, progress))
+                results.put(identify(waveform, progress))
             except Exception as error:
-                news.put(error)
+                results.put(error)
 
         threading.Thread(target=work, daemon=True).start()
         try:
-            while not isinstance(item := news.get(), Prediction):
+            while not isinstance(item := results.get(), Prediction):
                 if isinstance(item, Exception):
                     raise item
                 yield item
             yield item
         finally:
-            left.set()
+            cancelled.set()
 
     return run
 
 
-class _Left(Exception):
-    """Nobody waits for the answer any more."""
+class _Cancelled(Exception):
+    """The visitor has left."""
 
 
-def hear(
-    path: str | os.PathLike, listen: Callable[[np.ndarray], Iterator], window_seconds: float, limits: Limits
-) -> Iterator[Step | Heard]:
-    """Decode a file, identify it, and keep what the pictures need: a Step after each window, last of all the Heard.
+def analyse(
+    path: str | os.PathLike, identify: Callable[[np.ndarray], Iterator], window_seconds: float, limits: Limits
+) -> Iterator[ProgressUpdate | RecordingResult]:
+    """Decode a file and identify it: a ProgressUpdate after each window, then the RecordingResult.
 
-    `listen` comes from `steps`. Raises InputError for a file that cannot be used.
+    `identify` comes from `with_progress`. `window_seconds` is how much speech the attention picture shows. Raises
+    InputError for a file that cannot be used.
     """
     recording = audio.read(path, limits)
-    cut_short = recording.declared_seconds and recording.seconds < (1 - DAMAGE) * recording.declared_seconds
-    for step in listen(recording.waveform):
-        if isinstance(step, Prediction):
-            yield of_waveform(recording.waveform, step, window_seconds, bool(recording.damaged or cut_short))
+    for update in identify(recording.waveform):
+        if isinstance(update, Prediction):
+            yield result_of(recording.waveform, update, window_seconds, is_damaged(recording))
         else:
-            yield step
+            yield update
 
 
-def of_waveform(waveform: np.ndarray, prediction: Prediction, window_seconds: float, damaged: bool = False) -> Heard:
-    """What the pictures need of a waveform (samples,) at 16 kHz and its prediction."""
-    return Heard(prediction, overview_mel(waveform), _opening(waveform, prediction, window_seconds), damaged)
+def result_of(
+    waveform: np.ndarray, prediction: Prediction, window_seconds: float, damaged: bool = False
+) -> RecordingResult:
+    """The data for the answer and its pictures, of a waveform (samples,) at 16 kHz and its prediction."""
+    return RecordingResult(
+        prediction, overview_mel(waveform), _first_segment(waveform, prediction, window_seconds), damaged
+    )
 
 
 def overview_mel(waveform: np.ndarray) -> np.ndarray:
     """Waveform (samples,) at 16 kHz -> log-mel averaged over time, float32 (80, columns <= MAX_COLUMNS).
 
-    Made piece by piece. Whisper floors a clip 2 units under its loudest cell; each piece's floor is at or under that,
-    so flooring once more with the loudest of all pieces gives what the whole clip at once would have. To know it, a
-    long recording's pieces are made twice: that takes a second for an hour, and keeping them would take 115 MB.
+    The spectrogram is made in pieces. Whisper raises every cell to at least 2 units under the loudest cell of the clip.
+    A piece does the same with its own loudest cell, which is at most that of the clip; so doing it once more with the
+    loudest cell of all pieces gives the same as one spectrogram of the whole clip. To know that cell, the pieces of a
+    long recording are made twice. That takes a second for an hour; keeping the pieces would take 115 MB.
     """
     columns = max(1, len(waveform) // HOP)
-    share = -(-columns // MAX_COLUMNS)  # spectrogram columns averaged into one
-    step = share * HOP * max(1, SECONDS_AT_ONCE * SAMPLE_RATE // (share * HOP))
+    per_cell = -(-columns // MAX_COLUMNS)  # columns averaged into one
+    step = per_cell * HOP * max(1, MEL_PIECE_SECONDS * SAMPLE_RATE // (per_cell * HOP))
     starts = range(0, columns * HOP, step)
     if len(starts) == 1:
-        return _pooled(_mel(waveform), share)
+        return _pooled(_mel(waveform), per_cell)
     floor = max(_mel(waveform[start : start + step]).max() for start in starts) - 2.0
-    pooled = [_pooled(np.maximum(_mel(waveform[start : start + step]), floor), share) for start in starts]
+    pooled = [_pooled(np.maximum(_mel(waveform[start : start + step]), floor), per_cell) for start in starts]
     return np.concatenate(pooled, axis=1)
 
 
 def _mel(waveform: np.ndarray) -> np.ndarray:
-    padded = np.pad(waveform, (0, max(0, 2 * HOP - len(waveform))))  # the shortest that a window reflects
+    padded = np.pad(waveform, (0, max(0, 2 * HOP - len(waveform))))  # the STFT's reflection needs this much
     return log_mel(torch.from_numpy(padded)[None])[0].numpy()
 
 
-def _pooled(mel: np.ndarray, share: int) -> np.ndarray:
-    return pool(mel.T, -(-mel.shape[1] // share))[0].T.astype(np.float32)
+def _pooled(mel: np.ndarray, per_cell: int) -> np.ndarray:
+    return pool(mel.T, -(-mel.shape[1] // per_cell))[0].T.astype(np.float32)
 
 
-def _opening(waveform: np.ndarray, prediction: Prediction, window_seconds: float) -> Opening | None:
+def _first_segment(waveform: np.ndarray, prediction: Prediction, window_seconds: float) -> FirstSegment | None:
     if prediction.language is None:
         return None
     start = max(0.0, float(prediction.frame_starts[0]) - CONTEXT)
     end = float(prediction.frame_starts[0]) + window_seconds + CONTEXT
-    return Opening(waveform[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)].copy(), start)
+    return FirstSegment(waveform[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)].copy(), start)

@@ -1,4 +1,6 @@
-"""Every limit of the page, in one place. What a single file may be is `lid.audio.Limits`; LID_MAX_SECONDS lowers it."""
+"""Every limit of the page, in one place. The limits of a single file are `lid.audio.Limits`; LID_MAX_SECONDS changes
+the
+length."""
 
 import os
 from dataclasses import replace
@@ -6,19 +8,19 @@ from dataclasses import replace
 from lid.audio import DEFAULT_LIMITS, Limits
 from lid.errors import InputError
 
-QUEUE_SIZE = 20  # waiting calls; the next is told that the page is busy
-SESSIONS = 200  # visitors whose opening and live buffer (2 MB together) are remembered
-KEEP_SECONDS = 30 * 60  # how long uploads and openings stay
-SWEEP_SECONDS = 5 * 60  # how often uploads past that are deleted
+QUEUE_SIZE = 20  # calls that may wait; the next one is told that the page is busy
+SESSIONS = 200  # visitors whose first segment and live buffer (2 MB together) are kept
+KEEP_SECONDS = 30 * 60  # how long uploads and first segments are kept
+SWEEP_SECONDS = 5 * 60  # how often older uploads are deleted
 MAX_FILES = 50  # in one call, or in one drop on the page; together no longer than one recording may be
 LIVE_SECONDS = 30  # of speech that live mode remembers; windows are 10 s, so this is three or four of them
 LIVE_EVERY = 1.0  # seconds between two live answers for one visitor
-LIVE_TURN = 60  # seconds one live session may last; then it is someone else's turn
-LIVE_VISITORS = 4  # live sessions at once; they wait for one another's inferences, not for one another's ends
+LIVE_TURN = 60  # seconds one live session may last; then the next visitor has a turn
+LIVE_VISITORS = 4  # live sessions at once; they share the model, one answer after another
 
 
 def limits() -> Limits:
-    """What a file may be. LID_MAX_SECONDS is for a Space shared by many, or for recordings over an hour.
+    """The limits of a file. LID_MAX_SECONDS is for a Space with many visitors, or for recordings of over an hour.
 
     Raises InputError when it is not a number of seconds from 60 to 86400.
     """

@@ -1,4 +1,4 @@
-"""Several recordings at once: a table on the page, and the same numbers as CSV."""
+"""Several recordings at once: a table on the page, and its CSV."""
 
 import base64
 import csv
@@ -12,20 +12,23 @@ from lid.ui import wording
 from lid.ui.texts import Texts
 
 HEADER = ["file", "language", *CODES, "known", "duration_seconds", "speech_seconds", "error"]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of a formula
+HEADER += ["verdict", "languages", "damaged"]
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that starts so for a formula
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recording's name, and its prediction or, as a sentence, why there is none. Neither: still to come."""
+    """One recording: its name, and its prediction or the sentence why there is none. Without both it is not done
+    yet."""
 
     name: str
     prediction: Prediction | None = None
+    damaged: bool = False  # part of the file could not be read
     error: str = ""
 
 
 def as_html(rows: list[Row], texts: Texts) -> str:
-    """A card in place of the answer. The CSV is in its link, so that no file has to be kept on the server."""
+    """A card in place of the answer. The link carries the CSV itself, so the server keeps no file."""
     heads = "".join(f"<th scope='col'>{escape(head)}</th>" for head in texts.columns)
     body = "".join(_row(row, texts) for row in rows)
     finished = all(row.prediction or row.error for row in rows)
@@ -45,20 +48,21 @@ def as_html(rows: list[Row], texts: Texts) -> str:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """UTF-8 with a byte order mark, without which Excel takes it for something else."""
+    """Text with a byte order mark: without it, Excel does not read UTF-8 as UTF-8."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(HEADER)
     for row in rows:
         name = f"'{row.name}" if row.name.startswith(FORMULA) else row.name
         if row.prediction is None:
-            writer.writerow([name, *[""] * (len(HEADER) - 2), row.error])
+            writer.writerow([name, *[""] * (HEADER.index("error") - 1), row.error, "", "", ""])
             continue
-        told = row.prediction.to_dict()
+        told = row.prediction.to_dict(row.damaged)
         shares = [told["probabilities"][code] for code in CODES]
         known = "" if told["known"] is None else str(told["known"]).lower()
         lengths = [told["duration_seconds"], told["speech_seconds"]]
-        writer.writerow([name, told["language"] or "", *shares, known, *lengths, ""])
+        decided = [told["verdict"], " ".join(told["languages"]), str(told["damaged"]).lower()]
+        writer.writerow([name, told["language"] or "", *shares, known, *lengths, "", *decided])
     return "\ufeff" + out.getvalue()
 
 
@@ -68,10 +72,11 @@ def _row(row: Row, texts: Texts) -> str:
         return f"<tr>{name}<td colspan='4'>{escape(row.error)}</td></tr>"
     if row.prediction is None:
         return f"<tr>{name}<td colspan='4'>…</td></tr>"
-    headline, share = wording.verdict(row.prediction, texts)
+    headline, share = wording.verdict(row.prediction, texts, row.damaged)
+    part = f"{wording.note(texts.unreadable_part)}" if row.damaged and row.prediction.language else ""
     dot = wording.dot(row.prediction.language) if share else ""
     speech, duration = (
         wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
     )
-    cells = [f"{dot}{escape(headline)}", escape(share), speech, duration]
+    cells = [f"{dot}{escape(headline)}{part}", escape(share), speech, duration]
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -1,4 +1,4 @@
-"""What the page says, as HTML. The sentences are in `texts`; here they are chosen and filled in."""
+"""The page's HTML. The sentences are in `texts`; this module chooses them and fills them in."""
 
 import base64
 import io
@@ -16,17 +16,22 @@ from lid.audio import FORMATS_IN_WORDS, SAMPLE_RATE, Limits
 from lid.errors import InputError
 from lid.identify import Prediction
 from lid.languages import CODES
-from lid.ui.plots import COLOURS, percent
-from lid.ui.recording import Step
+from lid.ui.colours import LANGUAGES as COLOURS
+from lid.ui.number_format import one_decimal, percent
+from lid.ui.recording import ProgressUpdate
 from lid.ui.settings import LIVE_SECONDS, MAX_FILES, QUEUE_SIZE
 from lid.ui.texts import ENGLISH, Texts
+from lid.verdict import DAMAGED, LANGUAGE, NO_SPEECH, NONE_OF_THE_THREE, NOT_SURE, SEVERAL, Verdict, decide
 
-# Calibrated probability under which the page does not name a language. At 0.7 three answers in ten would be wrong,
-# which is the most one can call an answer; it is also where a clip half in one language and half in another ends up.
-SURE = 0.7
 SHORT_SPEECH = 1.0  # seconds of speech under which the page asks for more
-PART_SHARE = 0.9  # a second of speech counts for a language from this probability on ...
-PART_SECONDS = 3.0  # ... and a language counts from this many seconds on, or a tenth of the speech if that is more
+# Kind of card, which decides its style, for each verdict but LANGUAGE; that one has its language's colour.
+CARDS = {
+    NO_SPEECH: "silence",
+    DAMAGED: "silence",
+    NONE_OF_THE_THREE: "unknown",
+    SEVERAL: "several",
+    NOT_SURE: "unsure",
+}
 
 
 def header(texts: Texts) -> str:
@@ -67,8 +72,8 @@ def listening(texts: Texts) -> str:
     return _card("listening", texts.listening, "", [texts.listening_note])
 
 
-def working(so_far: list[Step], texts: Texts) -> str:
-    """How far a long recording is, on a bar in the colours of what was heard on the way."""
+def working(so_far: list[ProgressUpdate], texts: Texts) -> str:
+    """A progress bar in the colours of the languages heard so far."""
     share = round(100 * so_far[-1].share)
     said = escape(texts.progress.format(share=share))
     parts, done = "", 0.0
@@ -92,7 +97,7 @@ def failure(texts: Texts, note: str) -> str:
 
 
 def problem(error: InputError, texts: Texts, limits: Limits) -> str:
-    """The error's sentence says what is wrong and what to do; other languages have one for each reason."""
+    """A card with the sentence of an error."""
     return failure(texts, explained(error, texts, limits))
 
 
@@ -101,6 +106,8 @@ def explained(error: InputError, texts: Texts, limits: Limits) -> str:
         return texts.too_many_files.format(count=f"> {MAX_FILES}", limit=MAX_FILES)
     if error.reason == "too_long_together":
         return texts.too_long_together.format(minutes=limits.max_seconds / 60)
+    if error.reason == "unexpected":
+        return texts.broken_note
     if error.reason not in texts.problems:
         return str(error)
     return texts.problems[error.reason].format(
@@ -115,72 +122,80 @@ def explained(error: InputError, texts: Texts, limits: Limits) -> str:
 def answer(
     prediction: Prediction, damaged: bool = False, texts: Texts = ENGLISH, player: str = "", took: str = ""
 ) -> str:
-    """The answer first, in large type; then what to make of it. `damaged`: part of the file could not be read.
+    """The card of an answer: the verdict in large type, then comments. `damaged`: part of the file could not be read.
 
-    `took` says how long the answer took and on what; a player lets the visitor hear what was heard.
+    `took` says how long the answer took and on which hardware; `player` is the HTML of an audio player.
     """
     duration, speech = seconds(prediction.duration_seconds, texts), seconds(prediction.speech_seconds, texts)
-    notes = [texts.damaged.format(duration=duration)] if damaged else []
-    kind, headline, share, lead = _verdict(prediction, texts)
+    decided = decide(prediction, damaged)
+    headline, share = _headline(prediction, decided, texts)
+    comment = _comment(prediction, decided, texts)
     if prediction.language is None:
-        return _card(kind, headline, share, [lead, *notes], player, [took] if took else [])
+        return _card(CARDS[decided.kind], headline, share, [comment], player, [took] if took else [])
+    notes = [texts.damaged.format(duration=duration)] if damaged else []
     if prediction.speech_seconds < SHORT_SPEECH:
         notes.insert(0, texts.short_speech.format(speech=speech))
     heard = texts.spoken.format(speech=speech, duration=duration)
     asides = [f"{heard} · {took}" if took else heard]
-    copy = _copy(texts.copy, numbers(prediction, texts), texts)
-    copy += _copy(texts.copy_json, json.dumps(prediction.to_dict()), texts)
-    return _card(kind, headline, share, [lead, *notes], player, asides, copy)
+    copy = _copy(texts.copy, numbers(prediction, texts, damaged), texts)
+    copy += _copy(texts.copy_json, json.dumps(prediction.to_dict(damaged)), texts)
+    kind = CARDS.get(decided.kind, decided.languages[0] if decided.languages else "")
+    return _card(kind, headline, share, [comment, *notes], player, asides, copy)
 
 
-def verdict(prediction: Prediction, texts: Texts = ENGLISH) -> tuple[str, str]:
-    """The headline, and the percentage beside it; that is empty where no single language is named."""
-    return _verdict(prediction, texts)[1:3]
+def verdict(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = False) -> tuple[str, str]:
+    """The headline and the percentage beside it. The percentage is empty where no single language is named."""
+    return _headline(prediction, decide(prediction, damaged), texts)
 
 
-def _verdict(prediction: Prediction, texts: Texts) -> tuple[str, str, str, str]:
-    """Kind of card, headline, percentage, and what to make of it."""
-    if prediction.language is None:
-        sentence = texts.silence_note.format(duration=seconds(prediction.duration_seconds, texts))
-        return "silence", texts.silence, "", sentence
-    if prediction.known is False:
-        return "unknown", texts.unknown, "", texts.unknown_note
+def _headline(prediction: Prediction, decided: Verdict, texts: Texts) -> tuple[str, str]:
+    if decided.kind == LANGUAGE:
+        (code,) = decided.languages
+        return texts.names[code], percent(prediction.probabilities[code])
+    if decided.kind == SEVERAL:
+        first, *others = decided.languages
+        names = [texts.names[first], *(_inside(texts, code) for code in others)]
+        return texts.joined.join([", ".join(names[:-1]), names[-1]]), ""
+    headlines = {
+        NO_SPEECH: texts.silence,
+        DAMAGED: texts.unreadable,
+        NONE_OF_THE_THREE: texts.unknown,
+        NOT_SURE: texts.unsure,
+    }
+    return headlines[decided.kind], ""
+
+
+def _comment(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
+    """What to make of the verdict, and what to do."""
+    duration = seconds(prediction.duration_seconds, texts)
     first, second = sorted(CODES, key=prediction.probabilities.get, reverse=True)[:2]
-    share = prediction.probabilities[first]
-    if len(parts := languages_heard(prediction)) > 1:
-        names = [texts.names[parts[0]], *(texts.names[code].lower() for code in parts[1:])]
-        names = [texts.names[code] for code in parts] if texts is ENGLISH else names
-        return "several", texts.joined.join([", ".join(names[:-1]), names[-1]]), "", texts.several
     facts = {
         "first": _inside(texts, first),
-        "first_share": percent(share),
+        "first_share": percent(prediction.probabilities[first]),
         "second": _inside(texts, second),
         "second_share": percent(prediction.probabilities[second]),
     }
-    if share < SURE:
+    if decided.kind == LANGUAGE:
+        share = prediction.probabilities[first]
+        comment = next(words for least, words in texts.certainties if share >= least)
+        return f"{comment} {texts.next_comes.format(**facts)}" if share < texts.certainties[0][0] else comment
+    if decided.kind == NOT_SURE:
         sentence = texts.unsure_note.format(**facts)
-        return "unsure", texts.unsure, "", sentence[0].upper() + sentence[1:]
-    lead = next(words for least, words in texts.certainties if share >= least)
-    if share < texts.certainties[0][0]:
-        lead += " " + texts.next_comes.format(**facts)
-    return first, texts.names[first], percent(share), lead
+        return sentence[0].upper() + sentence[1:]
+    return {
+        NO_SPEECH: texts.silence_note.format(duration=duration),
+        DAMAGED: texts.unreadable_note.format(duration=duration),
+        NONE_OF_THE_THREE: texts.unknown_note,
+        SEVERAL: texts.several,
+    }[decided.kind]
 
 
-def languages_heard(prediction: Prediction) -> list[str]:
-    """Languages heard beyond doubt for a while, in order of appearance: more than one when the recording switches."""
-    lasted: dict[str, float] = {}
-    for entry in prediction.timeline:
-        code, share = max(entry["probabilities"].items(), key=lambda item: item[1])
-        if share >= PART_SHARE:
-            lasted[code] = lasted.get(code, 0.0) + entry["end"] - entry["start"]
-    return [code for code, length in lasted.items() if length >= max(PART_SECONDS, prediction.speech_seconds / 10)]
-
-
-def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
-    """The result in one line, for a message to someone else."""
-    headline, share = verdict(prediction, texts)
+def numbers(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = False) -> str:
+    """The result in one line of text."""
+    headline, share = verdict(prediction, texts, damaged)
     shares = ", ".join(
-        f"{texts.names[code]} {_number(100 * prediction.probabilities[code], texts)} %" for code in CODES
+        f"{texts.names[code]} {one_decimal(100 * prediction.probabilities[code], texts.decimal_comma)} %"
+        for code in CODES
     )
     heard = texts.spoken.format(
         speech=seconds(prediction.speech_seconds, texts), duration=seconds(prediction.duration_seconds, texts)
@@ -189,27 +204,27 @@ def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
 
 
 def seconds(value: float, texts: Texts = ENGLISH) -> str:
-    return texts.seconds.format(number=_number(value, texts))
+    return texts.seconds.format(number=one_decimal(value, texts.decimal_comma))
 
 
 def counted(forms: tuple[str, ...], count: int, texts: Texts) -> str:
-    """The form of a noun that goes with a count."""
+    """A noun with its count, in the right plural form."""
     return forms[texts.plural(count)].format(count=count)
 
 
 def player_of(path: str) -> str:
-    """A player for a file the server keeps for the visitor; it goes away if the browser cannot play that format."""
+    """A player for an upload on the server. It removes itself if the browser cannot play the format."""
     return _player(f"gradio_api/file={quote(path)}")
 
 
 def player_of_example(path: Path) -> str:
-    """A player that carries the clip with it, so that no folder of the server need be opened to visitors."""
+    """A player that contains the clip, so that no folder of the server has to be served."""
     kind = mimetypes.guess_type(path.name)[0] or "audio/mpeg"
     return _player(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
 
 
 def player_of_waveform(waveform: np.ndarray) -> str:
-    """A player that carries what live mode heard with it: float32 (samples,) at 16 kHz, of which nothing is kept."""
+    """A player that contains the sound of live mode, float32 (samples,) at 16 kHz; the server keeps none of it."""
     sound = io.BytesIO()
     with wave.open(sound, "wb") as file:
         file.setnchannels(1)
@@ -220,8 +235,10 @@ def player_of_waveform(waveform: np.ndarray) -> str:
 
 
 def _copy(label: str, text: str, texts: Texts) -> str:
-    """A button that copies a text; page.js does it."""
-    quoted = text.replace("&", "&amp;").replace("'", "&#x27;").replace("<", "&lt;")  # JSON's many " may stay
+    """A button that copies a text, by page.js."""
+    quoted = (
+        text.replace("&", "&amp;").replace("'", "&#x27;").replace("<", "&lt;")
+    )  # the many double quotes of JSON may stay
     return (
         f"<button type='button' class='lid-copy' data-copy='{quoted}' data-copied='{escape(texts.copied)}'>"
         f"{escape(label)}</button>"
@@ -233,7 +250,7 @@ def _player(source: str) -> str:
 
 
 def _inside(texts: Texts, code: str) -> str:
-    """A language's name inside a sentence: English alone keeps its capital there."""
+    """A language's name inside a sentence: only English keeps the capital letter there."""
     return texts.names[code] if texts is ENGLISH else texts.names[code].lower()
 
 
@@ -243,10 +260,6 @@ def _formats(texts: Texts) -> str:
 
 def _minutes(texts: Texts, limits: Limits) -> str:
     return counted(texts.minutes, max(1, int(limits.max_seconds / 60)), texts)
-
-
-def _number(value: float, texts: Texts) -> str:
-    return f"{value:.1f}".replace(".", ",") if texts.decimal_comma else f"{value:.1f}"
 
 
 def _card(

@@ -207,6 +207,14 @@ def test_phone_width(open_page, scheme):
     assert (brightness > 128) == (scheme == "light")
 
 
+def test_a_table_on_a_phone_scrolls_in_its_box(open_page, clips):
+    page = open_page(viewport={"width": 390, "height": 844})
+    upload(page, [clips[name] for name in ("speech", "truncated", "webm", "text")])
+    page.locator("#answer [data-kind=files]").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert "part of the file could not be read" in page.locator("#answer tbody tr").nth(1).inner_text()
+
+
 def test_live_answers_while_one_talks_and_once_more_at_the_end(open_page):
     page = open_page()
     page.get_by_role("tab", name="Live").click()

@@ -1,11 +1,13 @@
 """The functions behind the endpoints: their JSON, its stated shape, and what several files may last together."""
 
+import gradio as gr
 import pytest
 
 from lid import InputError, audio
 from lid.audio import Limits
 from lid.ui import api
 from lid.ui.settings import MAX_FILES
+from lid.ui.texts import ENGLISH
 from tests.ui.predictions import make_prediction
 
 
@@ -17,7 +19,7 @@ def endpoints(limits: Limits = audio.DEFAULT_LIMITS) -> api.Endpoints:
 def test_stated_shape_is_the_shape():
     answer = make_prediction([0.97, 0.02, 0.01]).to_dict()
     stated = api.PREDICTION_SCHEMA["properties"]
-    assert list(stated) == list(answer)
+    assert list(stated) == list(answer) == api.PREDICTION_SCHEMA["required"]
     assert list(stated["timeline"]["items"]["properties"]) == list(answer["timeline"][0])
 
 
@@ -45,3 +47,27 @@ def test_no_files_and_too_many_are_errors(files):
 
 def test_the_number_of_files_is_said_where_programs_read_it():
     assert f"at most {MAX_FILES}" in api.Endpoints.identify_batch.__doc__
+
+
+def test_damage_is_told(clips):
+    cut, whole = endpoints().identify_batch([str(clips["truncated"]), str(clips["speech"])])
+    assert (cut["damaged"], whole["damaged"]) == (True, False)
+
+
+def test_an_unexpected_error_stops_no_other_file_and_tells_nothing_of_the_server(clips, capsys):
+    errors = [RuntimeError("a secret of the server")]
+
+    def identify(waveform):
+        if errors:
+            raise errors.pop()
+        return make_prediction([0.97, 0.02, 0.01])
+
+    first, second = api.Endpoints(identify, audio.DEFAULT_LIMITS).identify_batch([str(clips["speech"])] * 2)
+    assert first == {"error": ENGLISH.broken_note}
+    assert second["verdict"] == "language"
+    assert "a secret of the server" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_of_a_single_file_is_a_sentence(clips):
+    with pytest.raises(gr.Error, match="Something went wrong on the server"):
+        api.Endpoints(lambda waveform: 1 / 0, audio.DEFAULT_LIMITS).identify(str(clips["speech"]))

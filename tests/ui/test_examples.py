@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lid.ui.examples import Examples
-from lid.ui.recording import Heard, Opening, Step
+from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult
 from tests.ui.predictions import make_prediction
 
 CLIP, OTHER = Path("a.mp3"), Path("b.mp3")
@@ -17,52 +17,54 @@ class Model:
     def __init__(self):
         self.heard, self.looked = [], []
 
-    def hear(self, path):
+    def analyse(self, path):
         self.heard.append(path)
-        yield Step(1.0, "uz")
-        yield Heard(make_prediction([0.9, 0.1, 0.0]), np.zeros((80, 1)), Opening(np.zeros(1), 0.0), False)
+        yield ProgressUpdate(1.0, "uz")
+        yield RecordingResult(
+            make_prediction([0.9, 0.1, 0.0]), np.zeros((80, 1)), FirstSegment(np.zeros(1), 0.0), False
+        )
 
-    def look(self, opening, layer, head):
+    def attention(self, first_segment, layer, head):
         self.looked.append((layer, head))
-        return np.eye(2), opening.start
+        return np.eye(2), first_segment.start
 
 
 def test_the_second_click_does_not_ask_the_model():
     model = Model()
-    examples = Examples(model.hear, model.look)
+    examples = Examples(model.analyse, model.attention)
     assert CLIP not in examples
-    first = list(examples.hear(CLIP))
-    assert first[0] == Step(1.0, "uz")
+    first = list(examples.analyse(CLIP))
+    assert first[0] == ProgressUpdate(1.0, "uz")
     assert CLIP in examples
-    assert list(examples.hear(CLIP)) == [first[-1]]
+    assert list(examples.analyse(CLIP)) == [first[-1]]
     assert OTHER not in examples
-    list(examples.hear(OTHER))
+    list(examples.analyse(OTHER))
     assert model.heard == [CLIP, OTHER]
 
 
 def test_each_view_of_an_examples_attention_is_made_once():
     model = Model()
-    examples = Examples(model.hear, model.look)
-    opening = list(examples.hear(CLIP))[-1].opening
+    examples = Examples(model.analyse, model.attention)
+    first_segment = list(examples.analyse(CLIP))[-1].first_segment
     for layer, head in ((6, 0), (6, 0), (6, 3)):
-        examples.look(opening, layer, head)
+        examples.attention(first_segment, layer, head)
     assert model.looked == [(6, 0), (6, 3)]
 
 
 def test_a_visitors_recording_is_not_kept():
     model = Model()
-    examples = Examples(model.hear, model.look)
-    visitors = Opening(np.zeros(1), 0.0)
+    examples = Examples(model.analyse, model.attention)
+    visitors = FirstSegment(np.zeros(1), 0.0)
     for _ in range(2):
-        examples.look(visitors, 6, 0)
+        examples.attention(visitors, 6, 0)
     assert model.looked == [(6, 0), (6, 0)]
 
 
 def test_a_click_that_was_given_up_is_heard_again():
     model = Model()
-    examples = Examples(model.hear, model.look)
-    left = examples.hear(CLIP)
+    examples = Examples(model.analyse, model.attention)
+    left = examples.analyse(CLIP)
     next(left)
     left.close()
-    assert isinstance(list(examples.hear(CLIP))[-1], Heard)
+    assert isinstance(list(examples.analyse(CLIP))[-1], RecordingResult)
     assert model.heard == [CLIP, CLIP]

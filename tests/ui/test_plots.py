@@ -10,6 +10,8 @@ from lid.features import FRAME_SECONDS, log_mel
 from lid.identify import Prediction
 from lid.languages import CODES, NAMES
 from lid.ui import plots
+from lid.ui.number_format import percent
+from lid.ui.pooling import pool
 
 
 def make_prediction(seconds: int = 6, gap: tuple[int, int] = (2, 3)) -> Prediction:
@@ -42,7 +44,7 @@ def test_bars_show_the_probabilities_in_percent():
     ("probability", "text"), [(1.0, "> 99 %"), (0.996, "> 99 %"), (0.994, "99 %"), (0.5, "50 %"), (0.0, "< 1 %")]
 )
 def test_percent_never_claims_certainty(probability, text):
-    assert plots.percent(probability) == text
+    assert percent(probability) == text
 
 
 def test_timeline_stacks_each_entry_to_a_hundred_and_leaves_silence_blank():
@@ -136,7 +138,7 @@ def test_attention_is_capped_and_keeps_the_even_share_at_one():
 @pytest.mark.parametrize(("rows", "limit"), [(10, 3), (7, 7), (5, 9), (1501, 200)])
 def test_pool_averages_neighbours(rows, limit):
     array = np.random.default_rng(0).normal(size=(rows, 2))
-    pooled, edges = plots.pool(array, limit)
+    pooled, edges = pool(array, limit)
     assert len(pooled) == min(rows, limit)
     expected = [array[start:end].mean(axis=0) for start, end in pairwise(edges)]
     assert pooled == pytest.approx(np.array(expected))

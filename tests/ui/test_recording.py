@@ -1,4 +1,4 @@
-"""What the page keeps of a recording: the overview spectrogram, the opening, and whether the file was damaged."""
+"""What the page keeps of a recording: the overview spectrogram, the first_segment, and whether the file was damaged."""
 
 import threading
 
@@ -9,7 +9,7 @@ import torch
 from lid import InputError, audio
 from lid.features import log_mel
 from lid.ui import recording
-from lid.ui.plots import MAX_COLUMNS
+from lid.ui.pooling import MAX_COLUMNS
 from tests.ui.predictions import make_prediction
 
 
@@ -32,23 +32,23 @@ def test_shortest_clips_are_drawn():
     assert recording.overview_mel(np.zeros(100, np.float32)).shape[0] == 80
 
 
-def heard(path, identifier) -> recording.Heard:
-    return list(recording.hear(path, recording.steps(identifier.identify), 10.0, audio.DEFAULT_LIMITS))[-1]
+def heard(path, identifier) -> recording.RecordingResult:
+    return list(recording.analyse(path, recording.with_progress(identifier.identify), 10.0, audio.DEFAULT_LIMITS))[-1]
 
 
 def test_heard_keeps_the_opening_and_tells_of_damage(clips, identifier):
     for name, damaged in (("speech", False), ("truncated", True)):
         result = heard(clips[name], identifier)
         assert result.damaged == damaged
-        assert len(result.opening.waveform) <= 12 * audio.SAMPLE_RATE
-        assert result.opening.start <= result.prediction.frame_starts[0]
-        weights, start = identifier.attention(result.opening.waveform)
+        assert len(result.first_segment.waveform) <= 12 * audio.SAMPLE_RATE
+        assert result.first_segment.start <= result.prediction.frame_starts[0]
+        weights, start = identifier.attention(result.first_segment.waveform)
         assert weights.shape[1] > 0
-        assert abs(result.opening.start + start - result.prediction.frame_starts[0]) < 0.5
+        assert abs(result.first_segment.start + start - result.prediction.frame_starts[0]) < 0.5
 
 
 def test_silence_has_no_opening(clips, identifier):
-    assert heard(clips["silence"], identifier).opening is None
+    assert heard(clips["silence"], identifier).first_segment is None
 
 
 def test_steps_tell_each_window_and_then_the_prediction():
@@ -59,8 +59,8 @@ def test_steps_tell_each_window_and_then_the_prediction():
         progress(1.0, "ru")
         return prediction
 
-    first, last = recording.Step(0.5, "uz"), recording.Step(1.0, "ru")
-    assert list(recording.steps(identify)(np.zeros(1))) == [first, last, prediction]
+    first, last = recording.ProgressUpdate(0.5, "uz"), recording.ProgressUpdate(1.0, "ru")
+    assert list(recording.with_progress(identify)(np.zeros(1))) == [first, last, prediction]
 
 
 def test_steps_hand_on_errors():
@@ -68,7 +68,7 @@ def test_steps_hand_on_errors():
         raise InputError("No.", "odd")
 
     with pytest.raises(InputError, match="No"):
-        list(recording.steps(identify)(np.zeros(1)))
+        list(recording.with_progress(identify)(np.zeros(1)))
 
 
 def test_steps_stop_when_nobody_waits():
@@ -84,7 +84,7 @@ def test_steps_stop_when_nobody_waits():
             stopped.set()
             raise
 
-    steps = recording.steps(identify)(np.zeros(1))
+    steps = recording.with_progress(identify)(np.zeros(1))
     assert next(steps).share == 0.1
     steps.close()
     seen.set()

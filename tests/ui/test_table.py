@@ -14,6 +14,7 @@ ROWS = [
     table.Row("<b>.wav", make_prediction([0.5, 0.3, 0.2], ".....")),
     table.Row("=cmd.wav", error="This file is empty."),
     table.Row("quiet.wav", make_prediction([1 / 3] * 3, "")),
+    table.Row("cut.mp3", make_prediction([0.3, 0.62, 0.08], "rrrr.uuu"), damaged=True),
 ]
 
 
@@ -22,11 +23,19 @@ def read(text: str) -> list[dict]:
 
 
 def test_csv_holds_what_the_json_does():
-    uzbek, unsure, failed, silent = read(table.as_csv(ROWS))
+    uzbek, unsure, failed, silent, cut = read(table.as_csv(ROWS))
     assert (uzbek["file"], uzbek["language"], uzbek["uz"], uzbek["error"]) == ("a.mp3", "uz", "0.97", "")
     assert unsure["language"] == "uz"  # the most likely, as in the JSON
     assert failed["error"] == "This file is empty."
     assert (silent["language"], silent["duration_seconds"]) == ("", "10.0")
+    verdicts = [(row["verdict"], row["languages"], row["damaged"]) for row in (uzbek, unsure, failed, silent, cut)]
+    assert verdicts == [
+        ("language", "uz", "false"),
+        ("not_sure", "", "false"),
+        ("", "", ""),
+        ("no_speech", "", "false"),
+        ("several", "ru uz", "true"),
+    ]
 
 
 def test_a_file_name_is_no_formula():
@@ -35,9 +44,10 @@ def test_a_file_name_is_no_formula():
 
 def test_table_names_a_language_only_when_the_card_would():
     html = table.as_html(ROWS, ENGLISH)
-    assert "4 recordings" in html
+    assert "5 recordings" in html
     assert "<td>Not sure</td>" in html
     assert "<td>No speech heard</td>" in html
+    assert "<td>Russian and Uzbek<p class='lid-fine'>part of the file could not be read</p></td>" in html
     assert "&lt;b&gt;.wav" in html
     assert "Трудно сказать" in table.as_html(ROWS, RUSSIAN)
 

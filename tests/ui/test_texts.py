@@ -1,6 +1,8 @@
 """The three languages of the page say the same things, in their own grammar."""
 
 import string
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -86,3 +88,8 @@ def test_every_error_is_said_in_the_visitors_language(language, reason):
     said = wording.explained(english, language, DEFAULT_LIMITS)
     assert "English" not in said
     assert "{" not in said
+
+
+def test_a_translation_needs_neither_gradio_nor_plotly_nor_torch():
+    code = "import sys, lid.ui.texts; sys.exit(str({'gradio', 'plotly', 'torch', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr.strip() == "set()"

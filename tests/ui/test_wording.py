@@ -9,9 +9,10 @@ import pytest
 from lid import InputError
 from lid.audio import DEFAULT_LIMITS
 from lid.ui import wording
-from lid.ui.plots import COLOURS
-from lid.ui.recording import Step
+from lid.ui.colours import LANGUAGES as COLOURS
+from lid.ui.recording import ProgressUpdate
 from lid.ui.texts import ALL, ENGLISH, RUSSIAN, UZBEK
+from lid.verdict import SURE, languages_heard
 from tests.ui.predictions import make_prediction
 
 
@@ -37,8 +38,8 @@ def test_a_close_call_names_no_language_but_says_between_which():
     assert kind(card) == "unsure"
     assert "<span>Not sure</span>" in card
     assert "It could be Uzbek (40 %) or English (35 %)." in card
-    assert wording.verdict(make_prediction([wording.SURE, 0.2, 0.1])) == ("Uzbek", "70 %")
-    assert wording.verdict(make_prediction([wording.SURE - 0.001, 0.2, 0.101])) == ("Not sure", "")
+    assert wording.verdict(make_prediction([SURE, 0.2, 0.1])) == ("Uzbek", "70 %")
+    assert wording.verdict(make_prediction([SURE - 0.001, 0.2, 0.101])) == ("Not sure", "")
 
 
 def test_another_language_is_none_of_the_three_however_sure_among_them():
@@ -54,8 +55,8 @@ def test_no_speech_goes_before_none_of_the_three():
 
 
 def test_a_recording_that_switches_is_told_apart_from_an_unsure_one():
-    assert wording.languages_heard(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee")) == ["uz", "en"]
-    assert wording.languages_heard(make_prediction([0.3, 0.1, 0.6], "uu...eeeee")) == ["en"]
+    assert languages_heard(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee")) == ("uz", "en")
+    assert languages_heard(make_prediction([0.3, 0.1, 0.6], "uu...eeeee")) == ("en",)
     switching = make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee")
     assert [wording.verdict(switching, words)[0] for words in (ENGLISH, RUSSIAN, UZBEK)] == [
         "Uzbek and English",
@@ -70,6 +71,7 @@ def test_no_speech_little_speech_and_damage_are_said():
     silent = wording.answer(make_prediction([1 / 3] * 3, ""), damaged=True)
     assert "No speech heard" in silent
     assert "could not be read" in silent
+    assert "<span>This file is damaged</span>" in silent
     assert "%" not in silent
     short = wording.answer(make_prediction([0.9, 0.05, 0.05], "u", speech_seconds=0.4))
     assert "only 0.4 s of speech" in short
@@ -85,7 +87,8 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.answer(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee"), texts=words),
         wording.answer(make_prediction([0.9, 0.1, 0.0], known=False), texts=words),
         wording.answer(make_prediction([1 / 3] * 3, ""), texts=words),
-        wording.working([Step(0.1, "uz"), Step(0.25, "en")], words),
+        wording.answer(make_prediction([1 / 3] * 3, ""), True, words),
+        wording.working([ProgressUpdate(0.1, "uz"), ProgressUpdate(0.25, "en")], words),
         wording.listening(words),
         wording.waiting(words),
         wording.problem(error, words, DEFAULT_LIMITS),
@@ -93,7 +96,7 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.failure(words, words.broken_note),
         wording.limits_note(words, DEFAULT_LIMITS),
     ]
-    assert len({kind(card) for card in cards[:10]}) == 9  # two of them name Uzbek
+    assert len({kind(card) for card in cards[:11]}) == 9  # two name Uzbek, two tell of no speech
     assert not any("{" in re.sub("data-copy='[^']*'", "", card) for card in cards)
 
 
@@ -113,7 +116,7 @@ def test_the_json_to_copy_is_what_the_command_line_prints():
 
 
 def test_the_bar_of_a_long_recording_is_coloured_by_what_was_heard():
-    card = wording.working([Step(0.1, "uz"), Step(0.2, "uz"), Step(0.5, "en")], ENGLISH)
+    card = wording.working([ProgressUpdate(0.1, "uz"), ProgressUpdate(0.2, "uz"), ProgressUpdate(0.5, "en")], ENGLISH)
     assert "50 % heard" in card
     bar = re.findall("width:([0-9.]+)%;background:(#[0-9A-F]+)", card)
     assert bar == [("20.00", COLOURS["uz"]), ("30.00", COLOURS["en"])]

@@ -1,5 +1,14 @@
-"""The end of the server: on SIGTERM, which a host sends before it restarts or moves an app, whoever waits for an answer
-is told."""
+"""When the server ends, everybody who waits for an answer is told.
+
+What Gradio does (checked in 6.31): on SIGTERM, which a host sends before it restarts or moves an app, the connections
+just break. A visitor waits, and then reads a message about a lost connection.
+
+The handler puts a last message into the queue's streams, through `page._queue.pending_event_ids_session` (session ->
+ids of events), `page._queue.pending_messages_per_session` (session -> queue of messages), and the loop of
+`page.server.servers[0]`.
+
+At an upgrade, check: those three, and `ProcessCompletedMessage`.
+"""
 
 import asyncio
 import contextlib
@@ -11,26 +20,27 @@ from gradio.server_messages import ProcessCompletedMessage
 
 from lid.ui.texts import ENGLISH
 
-SENTENCE = ENGLISH.restarting  # by which the page's script knows it, to say it in the page's language
+SENTENCE = ENGLISH.restarting  # page.js recognises it and shows it in the page's language
 
 
-def tell_on_sigterm(page: gr.Blocks) -> None:
-    """For a launched page, from the main thread."""
+def notify_clients_on_sigterm(page: gr.Blocks) -> None:
+    """For a launched page; call it from the main thread."""
 
     def end(number: int, frame: object) -> None:
-        with contextlib.suppress(Exception):  # whatever happens, it is the end
+        with contextlib.suppress(Exception):  # the process ends in any case
             loop = page.server.servers[0].get_loop()
-            asyncio.run_coroutine_threadsafe(_tell(page), loop).result(timeout=2)
-        os._exit(0)  # at once: threads in the midst of a matrix product would abort an orderly exit
+            asyncio.run_coroutine_threadsafe(notify_clients(page), loop).result(timeout=2)
+        os._exit(0)  # at once: an orderly exit aborts while threads are in the middle of a matrix product
 
     signal.signal(signal.SIGTERM, end)
 
 
-async def _tell(page: gr.Blocks) -> None:
+async def notify_clients(page: gr.Blocks) -> None:
+    """Answer every waiting call with an error, and wait until the streams have carried it out."""
     queue = page._queue
     for session, events in queue.pending_event_ids_session.items():
         messages = queue.pending_messages_per_session.get(session)
         for event in events if messages else ():
             output = {"error": SENTENCE}
             messages.put_nowait(ProcessCompletedMessage(output=output, success=False, event_id=event))
-    await asyncio.sleep(0.5)  # for the streams to carry it out
+    await asyncio.sleep(0.5)

@@ -62,6 +62,10 @@ ENGLISH = Texts(
     silence="No speech heard",
     silence_note="Nothing in these {duration} sounds like a voice. Check the microphone, come closer to it and speak "
     "for a second or more.",
+    unreadable="This file is damaged",
+    unreadable_note="Part of it could not be read. No speech heard in the {duration} that could. Export or send it "
+    "again.",
+    unreadable_part="part of the file could not be read",
     short_speech="There are only {speech} of speech: more would make it surer.",
     damaged="Part of this file could not be read; this is about the {duration} that could.",
     spoken="{speech} of speech in {duration}",

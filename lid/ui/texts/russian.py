@@ -1,6 +1,6 @@
 """The page in Russian."""
 
-from lid.ui.plots import Labels
+from lid.ui.texts.labels import Labels
 from lid.ui.texts.schema import Texts
 
 
@@ -77,6 +77,10 @@ RUSSIAN = Texts(
     silence="Речи не слышно",
     silence_note="За {duration} не прозвучало ничего похожего на голос. Проверьте микрофон, подойдите ближе и говорите "
     "хотя бы секунду.",
+    unreadable="Файл повреждён",
+    unreadable_note="Часть файла прочитать не удалось, а в прочитанных {duration} речи не слышно. Сохраните или "
+    "отправьте его ещё раз.",
+    unreadable_part="часть файла не прочитана",
     short_speech="Речи всего {speech}: чем её больше, тем точнее ответ.",
     damaged="Часть файла прочитать не удалось; ответ — о тех {duration}, что удалось.",
     spoken="{speech} речи из {duration}",

@@ -1,20 +1,20 @@
-"""The sentences a language has to have. Each language is one instance, in a module of its own."""
+"""The texts of the page. Each language is one instance of Texts, in its own module."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lid.ui.plots import Labels
+from lid.ui.texts.labels import Labels
 
 
 @dataclass(frozen=True)
 class Texts:
-    """All that the page says. {names} in braces are filled in by `wording`."""
+    """Every text of the page. `wording` fills in the {names} in braces."""
 
     code: str
     decimal_comma: bool
-    plural: Callable[[int], int]  # a count -> which of a tuple's forms goes with it
-    names: dict[str, str]  # of the three languages, as a headline
-    joined: str  # two or more languages in a headline: what stands between them
+    plural: Callable[[int], int]  # a count -> index of the plural form in a tuple
+    names: dict[str, str]  # of the three languages, at the start of a headline
+    joined: str  # stands between two languages in a headline
 
     title: str
     introduction: str
@@ -25,7 +25,7 @@ class Texts:
     examples: str
     example_names: dict[str, str]
     examples_note: str
-    either: str  # between the last two of a list
+    either: str  # stands before the last item of a list
     limits_note: str
     minutes: tuple[str, ...]  # after "up to"
     waiting: str
@@ -38,15 +38,15 @@ class Texts:
     busy_note: str
     broken_note: str
     restarting: str
-    queued: str  # before one's place in the queue
-    working: str  # before the seconds it takes
+    queued: str  # stands before the place in the queue
+    working: str  # stands before the seconds of work
     no_links: str
     no_file: str
     too_many_files: str
     too_long_together: str
-    problems: dict[str, str]  # reason of an InputError -> sentence; left out where the error's own serves
+    problems: dict[str, str]  # reason of an InputError -> sentence; without one, the error's own is shown
 
-    certainties: tuple[tuple[float, str], ...]  # calibrated probability of the answer, at least -> what to make of it
+    certainties: tuple[tuple[float, str], ...]  # (at least this calibrated probability, comment)
     unsure: str
     unsure_note: str
     next_comes: str
@@ -55,6 +55,9 @@ class Texts:
     unknown_note: str
     silence: str
     silence_note: str
+    unreadable: str  # damage, and no speech in what could be read
+    unreadable_note: str
+    unreadable_part: str  # in a table
     short_speech: str
     damaged: str
     spoken: str

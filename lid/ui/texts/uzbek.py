@@ -1,6 +1,6 @@
 """The page in Uzbek, Latin script. The letters oʻ and gʻ take U+02BB, the tutuq belgisi is U+02BC."""
 
-from lid.ui.plots import Labels
+from lid.ui.texts.labels import Labels
 from lid.ui.texts.schema import Texts
 
 UZBEK = Texts(
@@ -70,6 +70,10 @@ UZBEK = Texts(
     silence="Nutq eshitilmadi",
     silence_note="{duration} davomida ovozga oʻxshash hech narsa eshitilmadi. Mikrofonni tekshiring, yaqinroq keling "
     "va kamida bir soniya gapiring.",
+    unreadable="Fayl shikastlangan",
+    unreadable_note="Faylning bir qismi oʻqilmadi, oʻqilgan {duration} ichida nutq eshitilmadi. Uni qayta saqlang "
+    "yoki qayta yuboring.",
+    unreadable_part="faylning bir qismi oʻqilmadi",
     short_speech="Nutq bor-yoʻgʻi {speech}: koʻproq gapirilsa, javob aniqroq boʻladi.",
     damaged="Faylning bir qismi oʻqilmadi; javob oʻqilgan {duration} haqida.",
     spoken="{duration} audioda {speech} nutq",

@@ -1,12 +1,14 @@
-"""Old uploads go, and only uploads are taken."""
+"""Old uploads are deleted, whoever wrote them."""
 
-import asyncio
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.routes import App
+from gradio.utils import get_upload_folder
+from starlette.testclient import TestClient
 
 from lid import InputError
 from lid.ui.gradio_patches import uploads
@@ -34,7 +36,7 @@ def test_folders_left_empty_go_in_their_turn(tmp_path):
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["fresh", "full"]
 
 
-def test_a_folder_that_is_not_there_is_no_trouble(tmp_path):
+def test_a_missing_folder_is_no_error(tmp_path):
     uploads.sweep(tmp_path / "nowhere", keep_seconds=50)
 
 
@@ -42,48 +44,17 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, monkeyp
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "uploads"))
     with pytest.raises(InputError, match="Set GRADIO_TEMP_DIR"):
-        uploads.keep_clean()
+        uploads.delete_old()
 
 
-def moved(component, path: str) -> str:
-    # In a thread of its own: a browser test may have left its event loop running in this one.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, component.async_move_resource_to_block_cache(path)).result()
-
-
-@pytest.fixture
-def component(tmp_path, monkeypatch) -> gr.File:
-    """A file component whose own mover only says what it was given."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    (tmp_path / "uploads").mkdir()
-    file = gr.File()
-
-    async def move(path):
-        return path
-
-    file.async_move_resource_to_block_cache = move
-    return uploads.no_links(file)
-
-
-def test_the_address_of_an_upload_is_that_upload(component, tmp_path):
-    upload = tmp_path / "uploads" / "two words.wav"
-    upload.write_bytes(b"sound")
-    address = f"http://anything/gradio_api/file={str(upload).replace(' ', '%20')}"
-    assert moved(component, address) == str(upload)
-    assert moved(component, str(upload)) == str(upload)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://example.com/clip.wav",
-        "http://127.0.0.1/gradio_api/file=/etc/passwd",
-        "http://127.0.0.1/gradio_api/file={uploads}/../secret.wav",
-        "http://127.0.0.1/gradio_api/file={uploads}/missing.wav",
-        "http://127.0.0.1/gradio_api/file={uploads}",
-    ],
-)
-def test_other_addresses_are_not_opened(component, tmp_path, address):
-    (tmp_path / "secret.wav").write_bytes(b"secret")
-    with pytest.raises(gr.Error, match="Links are not opened"):
-        moved(component, address.format(uploads=tmp_path / "uploads"))
+def test_gradio_puts_uploads_and_an_agents_files_in_the_folder_that_is_swept(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    assert get_upload_folder() == str(tmp_path)
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.File()
+    page.max_file_size = 10**6  # as `launch` sets it
+    client = TestClient(App.create_app(page))
+    path = Path(client.post("/gradio_api/upload", files={"files": ("a.wav", b"sound")}).json()[0])
+    assert path.is_relative_to(tmp_path)
+    uploads.sweep(tmp_path, keep_seconds=-1)
+    assert not path.exists()
