@@ -25,7 +25,12 @@ def main() -> int:
     parser.add_argument("after", type=Path)
     folders = parser.parse_args()
     before, after = folders.before, folders.after
-    missing = [place / name for place in (before, after) for name in (*TENSORS, *FILES) if not (place / name).is_file()]
+    missing = [
+        place / name
+        for place in (before, after)
+        for name in (*TENSORS, *FILES, "metrics.json")
+        if not (place / name).is_file()
+    ]
     if missing:
         print(f"{missing[0]} is missing: not a finished run.", file=sys.stderr)
         return 1
