@@ -6,7 +6,7 @@ A record depends on the clip's bytes alone, so it can be made in another process
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
@@ -206,7 +206,7 @@ _NAMES = {field.name for field in fields(Facts)}
 def gather(clips: Iterable[Clip], cache: FactsCache, workers: int = 0) -> Iterator[tuple[Clip, Facts]]:
     """Each clip with its facts, in order. `workers` is how many other processes measure; 0 measures in this one."""
     with ExitStack() as stack:
-        run = map
+        run: Callable[..., Iterable[Facts]] = map
         if workers > 0:
             # Spawned, not forked: torch's threads do not survive a fork.
             # One thread in each: as many processes as cores, each with as many threads, wait for one another at

@@ -71,7 +71,8 @@ class HubSource(Source):
         with _in_sentences(self.spec), ClipTable(self.language, self.spec) as table:
             shards = self._shards(table)
             for index in range(len(stops), len(shards)):
-                share = None if selector.unlimited else -(-(selector.want - selector.taken) // (len(shards) - index))
+                left = None if selector.want is None else selector.want - selector.taken
+                share = None if left is None else -(-left // (len(shards) - index))
                 stop = yield from _take(shards[index], 0, share, selector, progress)
                 stops.append(stop)
                 journal.note(stops)
