@@ -207,9 +207,14 @@ def _rows(entry: Path, language: str) -> Iterator[StoredClip]:
 
 
 def _read_meta(entry: Path) -> Meta | None:
-    """None unless the entry is whole: a disk that lost power may have lost what it said it had written."""
+    """None unless the entry is whole: a disk that lost power may have lost what it said it had written. An entry
+    without a single clip is of no use either: its source may have been mended since."""
     found = _read_json(entry / META)
-    if found is None or (_size(entry / CLIPS), _size(entry / INDEX)) != (found["size"], found["index_size"]):
+    if (
+        found is None
+        or not found["size"]
+        or (_size(entry / CLIPS), _size(entry / INDEX)) != (found["size"], found["index_size"])
+    ):
         return None
     return Meta(**found)
 

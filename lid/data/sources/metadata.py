@@ -255,6 +255,8 @@ class ClipTable:
                     "holds, one archive or folder for each.",
                     "language",
                 )
+            if name in UNUSED:
+                return
             examples = "; ".join(problem for _, problem, _ in bad[:3])
             text = f"{self.corpus}: {len(bad)} of {total} rows of {name} cannot be read ({examples}). Mend the table."
             raise InputError(text, "table")
