@@ -136,8 +136,9 @@ def prepare(options: argparse.Namespace, speak: bool) -> dict[str, tuple[list, w
     )
     if speak:
         quality.write_dropped_tsv(options.output / "dropped.tsv", checked.dropped)
-    losses.require_languages(checked, (*CODES, *spoken), options.want)
     set_aside = {id(clip) for clip in extra}
+    tested = [clip for clip in checked.kept if id(clip) not in set_aside or clip.language not in CODES]
+    losses.require_languages(tested, checked.dropped, (*CODES, *spoken), options.want)
     split = splits.split(
         [clip for clip in checked.kept if id(clip) not in set_aside],
         seed=options.split_seed,
