@@ -102,6 +102,8 @@ def _one_thread() -> Iterator[None]:
 class Network(nn.Module):
     """Short-time spectrum, four convolutions within each frame, an LSTM over the frames, and a sigmoid."""
 
+    window: torch.Tensor
+
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Conv1d(WINDOW // 2 + 1, 128, 3, padding=1)
@@ -135,7 +137,10 @@ def _network() -> Network:
     Its Fourier matrix is left out: it is a Hann window times the transform that `Network` does as an FFT.
     """
     # find_spec, because importing the package sets torch to one thread for the whole process.
-    folder = Path(find_spec("silero_vad").submodule_search_locations[0]) / "data"
+    package = find_spec("silero_vad")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("Voice detection needs the package silero-vad.", name="silero_vad")
+    folder = Path(package.origin).parent / "data"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # only the weights are taken: no TorchScript is run
         silero = torch.jit.load(folder / "silero_vad.jit", "cpu").state_dict()

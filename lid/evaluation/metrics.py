@@ -65,8 +65,8 @@ def brier(probabilities: np.ndarray, labels: Sequence[int]) -> float:
 
 def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> list[dict]:
     """For each bin of confidence that has clips: how sure the named class was on average, and how often right."""
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    probabilities = np.asarray(probabilities)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
         {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from lid.errors import InputError
 from lid.model.checkpoint import HEAD
@@ -27,7 +28,8 @@ def base_of(run: Path, metrics: dict, base_model: str | None) -> str | None:
     only a folder on this machine is of no use to others. `base_model` is the id that the run's records suggest.
     """
     settings, config = metrics["settings"], run / "adapter" / "adapter_config.json"
-    if settings.get("start_from") or settings.get("runs", 1) > 1 or not config.is_file():
+    further = settings.get("init_from", settings.get("start_from"))
+    if further or settings.get("runs", 1) > 1 or not config.is_file():
         return None
     trained_on = str(json.loads(config.read_text()).get("base_model_name_or_path"))
     return trained_on if HUB_ID.fullmatch(trained_on) and not Path(trained_on).exists() else base_model
@@ -56,9 +58,9 @@ def section(base_model: str) -> str:
     return TEMPLATE.read_text(encoding="utf-8").format(base_model=base_model, repo=REPO)
 
 
-def _head(merged: Path) -> dict:
+def _head(merged: Path) -> dict[str, Tensor]:
     """Weights of the last two layers, by their names in the model: three rows, the temperature folded in."""
-    found = {}
+    found: dict[str, Tensor] = {}
     for file in sorted(merged.glob("model*.safetensors")):
         with safe_open(file, "pt") as tensors:
             names = [name for name in tensors.keys() if re.match(rf"({'|'.join(HEAD)})\.", name)]  # noqa: SIM118

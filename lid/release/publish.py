@@ -106,8 +106,8 @@ def publish(
     for files in (model, page):
         _check_private(files, run)
     target = check(repo, space, private)
-    for files, name in ((model, "README.md"), (page, "assets/model/README.md")):
-        files[name] = files[name].replace(adapter.REPO.encode(), target.model.encode())
+    named = page_of_model.replace(adapter.REPO, target.model).encode()
+    model["README.md"] = page["assets/model/README.md"] = named
     _send(target.api, "model", target.model, model)
     _send(target.api, "space", target.space, page)
 
@@ -135,7 +135,7 @@ def space_files(model: Files, results: Files, root: Path) -> Files:
     readme = (root / "README.md").read_text(encoding="utf-8")
     with _sentences("README.md is no Space's card"):
         header = SpaceCard(readme).data
-        if header.sdk != "gradio" or header.app_file not in SPACE_FILES:
+        if header.get("sdk") != "gradio" or header.get("app_file") not in SPACE_FILES:
             raise ValueError("its header names no sdk: gradio, or another app_file")
     files: Files = {name: root / name for name in SPACE_FILES}
     for folder in SPACE_FOLDERS:
@@ -233,7 +233,8 @@ def _send(api: HfApi, kind: str, repo: str, files: Files) -> None:
 
 
 def _commit(api: HfApi, kind: str, repo: str, files: dict, gone: list[str]) -> str:
-    operations = [CommitOperationAdd(name, data) for name, data in files.items()]
+    operations: list[CommitOperationAdd | CommitOperationDelete] = []
+    operations += [CommitOperationAdd(name, data) for name, data in files.items()]
     operations += [CommitOperationDelete(name) for name in gone]
     return api.create_commit(repo, operations, commit_message="Model, card and page", repo_type=kind).repo_url
 

@@ -44,7 +44,8 @@ def select(
     checked = check(sources, data, held_out_languages, cache_dir, workers, progress)
     if records:  # first: it is what one looks at when the next line ends the run
         quality.write_dropped_tsv(records / "dropped.tsv", checked.dropped)
-    losses.require_languages(checked, (*CODES, *background_languages(sources)), data.want)
+    tested = [clip for clip in checked.kept if clip.role != EXTRA]
+    losses.require_languages(tested, checked.dropped, (*CODES, *background_languages(sources)), data.want)
     own = [clip for clip in checked.kept if clip.role == OWN]
     split = splits.split(own, same_speaker=checked.same_speaker)
     split.train += [clip for clip in checked.kept if clip.role in (EXTRA, BACKGROUND)]

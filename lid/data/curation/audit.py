@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lid.data.clip import PARTS, Clip
 from lid.data.curation import text
@@ -53,14 +54,14 @@ def _people(clips: Sequence[Clip], same_speaker: Sequence[tuple[str, str]]) -> s
     names = sorted({name for pair in same_speaker for name in pair} | {clip.speaker for clip in clips} - {""})
     number = {name: i for i, name in enumerate(names)}
     person = text.components(len(names), [(number[a], number[b]) for a, b in same_speaker])
-    first = {}
+    first: dict[int, str] = {}
     for name in names:
         first.setdefault(person[number[name]], name)
     return {first[person[number[clip.speaker]]] for clip in clips if clip.speaker}
 
 
 def _closest(keys: dict[str, list[str]], pairs: list[tuple[str, str]]) -> dict | None:
-    best = None
+    best: dict[str, Any] | None = None
     for a, b in pairs:
         found = text.closest(keys[a], keys[b])
         if found and (best is None or found[0] > best["similarity"]):

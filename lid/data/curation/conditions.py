@@ -25,7 +25,7 @@ def group(clips: Sequence[Clip], facts: Sequence[Facts], groups: int) -> list[in
     measured = defaultdict(list)
     for clip, one in zip(clips, facts, strict=True):
         measured[clip.language, clip.speaker].append([getattr(one, name) for name in MEASURES])
-    condition = {}
+    condition: dict[tuple[str, str], int] = {}
     for language in sorted({clip.language for clip in clips}):
         speakers = sorted(speaker for of, speaker in measured if of == language)
         means = np.array([np.mean(measured[language, speaker], axis=0) for speaker in speakers])

@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from lid.data.curation.quality import REASONS, Checked, Dropped
+from lid.data.clip import Clip
+from lid.data.curation.quality import REASONS, Dropped
 from lid.errors import InputError
 from lid.languages import NAMES
 
@@ -18,17 +19,20 @@ NOT_A_ROW = "no_row"  # files beside the table are no loss: other parts of the c
 EXAMPLES = 3
 
 
-def require_languages(checked: Checked, languages: Iterable[str], want: int | None = None) -> None:
+def require_languages(
+    kept: Iterable[Clip], dropped: Iterable[Dropped], languages: Iterable[str], want: int | None = None
+) -> None:
     """Raise InputError("emptied") where one of `languages` kept no clip, or lost most of its rows for one reason.
 
+    `kept` are the clips that passed the checks, without those that only train: a language cannot be tested on them.
     `want` is how many clips of each language were asked for (None: all). A language that kept half of that is well: of
     its other rows nobody knows what they were worth.
     """
-    kept = Counter(clip.language for clip in checked.kept)
-    dropped = defaultdict(list)
-    for one in checked.dropped:
-        dropped[one.language].append(one)
-    found = (_loss(language, kept[language], dropped[language], want) for language in dict.fromkeys(languages))
+    clips = Counter(clip.language for clip in kept)
+    lost: dict[str, list[Dropped]] = defaultdict(list)
+    for one in dropped:
+        lost[one.language].append(one)
+    found = (_loss(language, clips[language], lost[language], want) for language in dict.fromkeys(languages))
     if sentences := [sentence for sentence in found if sentence]:
         raise InputError(
             f"{' '.join(sentences)} Nothing was trained: mend the data, or name another source.", "emptied"

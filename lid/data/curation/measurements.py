@@ -6,7 +6,7 @@ A record depends on the clip's bytes alone, so it can be made in another process
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
@@ -25,7 +25,6 @@ from lid.data.curation import fingerprint
 from lid.errors import InputError
 
 VERSION = 1  # raise it when a measure changes: records of other versions are made again
-RENAMED = {"square": "clipped_share", "repetition": "half_difference", "print": "fingerprint"}  # in older caches
 FRAME = 320  # samples, 20 ms: the grain of levels
 SPECTRUM = 512  # samples, 32 ms: the grain of frequencies is 31 Hz
 FLOOR_DB = -120.0  # dBFS of digital zero
@@ -184,10 +183,7 @@ class FactsCache:
             record = json.loads(line)
         except ValueError:  # the line a kill interrupted
             return
-        if not isinstance(record, dict) or record.pop("version", None) != VERSION:
-            return
-        record = {RENAMED.get(name, name): value for name, value in record.items()}
-        if record.keys() == _NAMES:
+        if isinstance(record, dict) and record.pop("version", None) == VERSION and record.keys() == _NAMES:
             self.known[record["sha256"]] = Facts(**record)
 
     def add(self, batch: Iterable[Facts]) -> None:
@@ -206,7 +202,7 @@ _NAMES = {field.name for field in fields(Facts)}
 def gather(clips: Iterable[Clip], cache: FactsCache, workers: int = 0) -> Iterator[tuple[Clip, Facts]]:
     """Each clip with its facts, in order. `workers` is how many other processes measure; 0 measures in this one."""
     with ExitStack() as stack:
-        run = map
+        run: Callable[..., Iterable[Facts]] = map
         if workers > 0:
             # Spawned, not forked: torch's threads do not survive a fork.
             # One thread in each: as many processes as cores, each with as many threads, wait for one another at

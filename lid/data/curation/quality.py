@@ -107,8 +107,7 @@ def check(
     other processes that measure. Clips are objects like `Clip`; their `audio` is read when needed and not held.
     """
     watched = tqdm(clips, "checking clips", unit="clip", mininterval=1, disable=not progress)
-    judged = list(gather(watched, FactsCache(facts_cache), workers))
-    judged.sort(key=lambda pair: _place(pair[0]))
+    judged: Pairs = sorted(gather(watched, FactsCache(facts_cache), workers), key=lambda pair: _place(pair[0]))
     dropped = [Dropped(path, language, "no_row") for language, paths in (orphans or {}).items() for path in paths]
     judged = _without(judged, _one_by_one(judged, limits), dropped)
     judged = _without(judged, _misfits(judged, limits), dropped)

@@ -9,7 +9,7 @@ validation and test stay large enough and rich in voices. Where nothing conflict
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lid.data.clip import Clip
@@ -109,7 +109,7 @@ def without_similar(split: Split, threshold: float = text.THRESHOLD) -> Split:
         parts[smaller] = [c for c, key in zip(parts[smaller], keys[smaller], strict=True) if key not in bad]
         keys[smaller] = [key for key in keys[smaller] if key not in bad]
     dropped.sort(key=lambda one: (one.clip.language, one.clip.path, one.reason))
-    return Split(*parts, dropped, split.same_speaker)
+    return Split(parts[TRAIN], parts[VALIDATION], parts[TEST], dropped, split.same_speaker)
 
 
 class _Graph:
@@ -130,7 +130,8 @@ class _Graph:
         self.sentence_of = self._shared(clips, threshold)
         self.sentences = max((s for s in self.sentence_of if s is not None), default=-1) + 1
         self.languages = sorted({clip.language for clip in clips})
-        by_speaker, by_sentence = defaultdict(Counter), defaultdict(Counter)
+        by_speaker: dict[int, Counter[tuple[int | None, int]]] = defaultdict(Counter)
+        by_sentence: dict[int, Counter[tuple[int, int]]] = defaultdict(Counter)
         for clip, speaker, sentence in zip(clips, self.speaker_of, self.sentence_of, strict=True):
             language = self.languages.index(clip.language)
             by_speaker[speaker][sentence, language] += 1
@@ -192,7 +193,8 @@ class _Search:
     def __init__(self, graph: _Graph, shares: Mapping[str, Sequence[float]], min_speakers: int, seed: int):
         self.graph, self.random = graph, random.Random(f"split {seed}")
         self.kept: dict[tuple[int, int], int] = Counter()  # (speaker, language) -> clips kept
-        clips, speakers = Counter(), Counter()
+        clips: Counter[int] = Counter()
+        speakers: Counter[int] = Counter()
         for edges in graph.read_by:
             speakers.update({language for _, language, _ in edges})
             for _, language, n in edges:
@@ -204,11 +206,11 @@ class _Search:
         self.choices = open_splits or [TRAIN]
         self.speaker_split = self._heaviest_train()
         self.sentence_split = [TRAIN] * graph.sentences
-        for sentence, edges in enumerate(graph.readers):
-            votes = Counter()
-            for speaker, _, n in edges:
+        for number, readers in enumerate(graph.readers):
+            votes: Counter[int] = Counter()
+            for speaker, _, n in readers:
                 votes[self.speaker_split[speaker]] += n
-            self.sentence_split[sentence] = max(self.choices, key=lambda k: (votes[k], -k))
+            self.sentence_split[number] = max(self.choices, key=lambda k: (votes[k], -k))
         for speaker in range(graph.speakers):
             for sentence, language, n in graph.read_by[speaker]:
                 if sentence is None or self.sentence_split[sentence] == self.speaker_split[speaker]:
@@ -241,7 +243,8 @@ class _Search:
         free = [s for s in movable if all(sentence is None for sentence, _, _ in self.graph.read_by[s])]
         tied = sorted(set(movable) - set(free))
         # (how to move, what, its splits now) of everything that can be moved; those that hang together come first
-        nodes = [(self._move_speaker, speaker, self.speaker_split) for speaker in tied]
+        nodes: list[tuple[Callable[[int, int], None], int, list[int]]] = []
+        nodes += [(self._move_speaker, speaker, self.speaker_split) for speaker in tied]
         nodes += [(self._move_sentence, sentence, self.sentence_split) for sentence in range(self.graph.sentences)]
         first = MOVES_TIED * len(nodes)
         nodes += [(self._move_speaker, speaker, self.speaker_split) for speaker in free]

@@ -6,17 +6,30 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from lid.data.clip import Clip
 from lid.data.sources.base import COMMON_VOICE, Journal, Progress, Source, silent
 from lid.data.sources.metadata import TABLES, ClipTable, Row, bare_name, text_lines
 from lid.data.sources.reservoir import Reservoir
 from lid.data.sources.selection import Selector, name_hash, reading_threshold
-from lid.data.sources.tar_stream import Member, damage_in, members
+from lid.data.sources.tar_stream import Link, Member, Readable, damage_in, members
 from lid.errors import InputError
 
 MAX_CLIP_BYTES = 64 * 1024**2  # a Common Voice clip has some 40 KB: a larger member is none, and would fill memory
+
+
+class Stream(Readable, Protocol):
+    """An archive's bytes from its start: a context manager, of `size` bytes if that is known, now at byte `tell()`."""
+
+    @property
+    def size(self) -> int | None: ...
+
+    def tell(self) -> int: ...
+
+    def __enter__(self) -> "Stream": ...
+
+    def __exit__(self, kind, error, trace, /) -> None: ...
 
 
 class LocalFile(io.FileIO):
@@ -32,14 +45,14 @@ class LocalFile(io.FileIO):
 
 @dataclass
 class ArchiveSource(Source):
-    """Clips of one archive. `open_stream` gives its bytes from the start, with `tell()` and `size`.
+    """Clips of one archive, whose bytes `open_stream` gives.
 
     With the tables before the clips, each clip is yielded as it passes and reading stops once the selector is full.
     With clips before the tables nobody knows yet whose they are: a bounded sample of them waits in a file in
     `temporary_folder` until the tables have come, and the archive is read to its end.
     """
 
-    open_stream: Callable[[], BinaryIO] = field(default=None, repr=False)
+    open_stream: Callable[[], Stream] = field(kw_only=True, repr=False)
     temporary_folder: str | os.PathLike | None = None
 
     def __post_init__(self) -> None:
@@ -71,11 +84,11 @@ class _Reading:
         self.without_duration: list[str] = []
         source.orphans, source.late_durations = [], {}
 
-    def run(self, stream: BinaryIO) -> Iterator[Clip]:
+    def run(self, stream: Stream) -> Iterator[Clip]:
         with damage_in(self.source.spec):
             for member in members(stream, self.source.spec):
                 self.progress(stream.tell(), stream.size)
-                if member.link:
+                if isinstance(member, Link):
                     self._note_link(member)
                 elif member.name in TABLES:
                     self.table.add(member.name, text_lines(member.file))
@@ -87,9 +100,9 @@ class _Reading:
             yield from self._linked()
             yield from self._rest()
 
-    def _note_link(self, member: Member) -> None:
-        if member.folder == "clips":
-            self.links[member.path] = self.links.get(member.link, member.link)
+    def _note_link(self, link: Link) -> None:
+        if link.folder == "clips":
+            self.links[link.path] = self.links.get(link.target, link.target)
 
     def _linked(self) -> Iterator[Clip]:
         """Clips that are links: what they share has passed by then, or comes later."""
@@ -116,7 +129,7 @@ class _Reading:
         with self.source.open_stream() as stream:
             for member in members(stream, self.source.spec):
                 self.progress(stream.tell(), stream.size)
-                if member.file and member.size <= MAX_CLIP_BYTES and key(member) in wanted:
+                if isinstance(member, Member) and member.size <= MAX_CLIP_BYTES and key(member) in wanted:
                     yield member
                 if not wanted or self.selector.full:
                     return
@@ -173,5 +186,5 @@ class _Reading:
         self.source.late_durations = {name: seconds for name, seconds in late if seconds is not None}
 
     def _row(self, row: Row, audio: bytes | None, problem: str = "") -> Clip:
-        facts = row.speaker, row.sentence, COMMON_VOICE, row.seconds, problem
-        return Clip(row.path, audio, self.source.language, *facts)
+        facts = row.speaker, row.sentence, COMMON_VOICE, row.seconds
+        return Clip(row.path, audio, self.source.language, *facts, problem=problem)

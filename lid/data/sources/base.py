@@ -47,7 +47,7 @@ class Source:
     def clips(
         self, selector: Selector | None = None, progress: Progress = silent, journal: Journal | None = None
     ) -> Iterator[Clip]:
-        """Yield what `selector` takes (None: everything). A row without its file comes with `audio` None, and is not
-        counted by the selector. Raises InputError.
+        """Yield what `selector` takes (None: everything). A row without its file, or one that cannot be used
+        (`problem` says why), comes with `audio` None and is not counted by the selector. Raises InputError.
         """
         raise NotImplementedError

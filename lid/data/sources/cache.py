@@ -12,9 +12,10 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
@@ -69,15 +70,14 @@ class ClipCache:
             if meta is None:
                 shutil.rmtree(entry, ignore_errors=True)
                 try:
-                    self._build(entry, source, Selector(want, max_per_speaker), progress)
+                    meta = self._build(entry, source, Selector(want, max_per_speaker), progress)
                 except OSError as error:
                     if error.errno in (errno.ENOSPC, errno.EDQUOT):
                         text = f"No space is left for the cache in {self.root}. Free some, or ask for fewer clips."
                     else:
                         text = f"The cache in {self.root} cannot be written: {error.strerror}."
                     raise InputError(text, "cache") from error
-                meta = _read_meta(entry)
-        return sorted(_rows(entry), key=lambda row: row.path), meta
+        return sorted(_rows(entry, meta.language), key=lambda row: row.path), meta
 
     def _lock(self, path: Path) -> AbstractContextManager:
         lock = FileLock(path)  # the system lets go of it when its owner dies, however it dies
@@ -87,40 +87,45 @@ class ClipCache:
             self._tell(f"Another run is filling the cache in {self.root}: waiting for it.")
             return lock.acquire()
 
-    def _build(self, entry: Path, source: Source, selector: Selector, progress: Progress) -> None:
+    def _build(self, entry: Path, source: Source, selector: Selector, progress: Progress) -> Meta:
         partial = entry.with_suffix(".partial")
-        writer = _Writer(partial, source)
-        journal = Journal(writer.resume(selector) if source.resumable else writer.restart(), writer.note)
-        try:
+        with _Writer(partial, source) as writer:
+            journal = Journal(writer.open(selector), writer.note)
             for clip in source.clips(selector, progress, journal):
                 writer.add(clip)
-            writer.finish()
-        finally:
-            writer.close()
+            meta = writer.finish()
         os.rename(partial, entry)
         _sync_folder(entry.parent)
+        return meta
 
 
 class _Writer:
-    """An entry while it is being written."""
+    """An entry while it is being written. A context manager, to be opened first."""
+
+    _clips: BinaryIO
+    _index: BinaryIO
 
     def __init__(self, folder: Path, source: Source):
         self.folder, self.source = folder, source
         self.rows, self.size = 0, 0
-        self._clips = self._index = None
+        self._files = ExitStack()
 
-    def restart(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        self._clips, self._index = (self.folder / CLIPS).open("w+b"), (self.folder / INDEX).open("w+b")
+    def __enter__(self) -> "_Writer":
+        return self
 
-    def resume(self, selector: Selector):
-        """Go on after the last note of a run that was killed; returns the source's state then, None without one."""
-        noted = _read_json(self.folder / STATE)
+    def __exit__(self, *_) -> None:
+        self._files.close()
+
+    def open(self, selector: Selector) -> Any:
+        """Start, or go on after the last note of a run that was killed: the source's state then, None at the start."""
+        noted = _read_json(self.folder / STATE) if self.source.resumable else None
         if noted is None or _size(self.folder / CLIPS) < noted["size"]:
-            return self.restart()
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            self._open_files("w+b")
+            return None
         self.rows, self.size = noted["rows"], noted["size"]
-        self._clips, self._index = (self.folder / CLIPS).open("r+b"), (self.folder / INDEX).open("r+b")
+        self._open_files("r+b")
         self._clips.truncate(self.size)
         self._index.truncate(noted["index_size"])
         self._clips.seek(0, os.SEEK_END)
@@ -131,8 +136,18 @@ class _Writer:
         self._index.seek(0, os.SEEK_END)
         return noted["state"]
 
+    def _open_files(self, mode: str) -> None:
+        self._clips, self._index = (
+            self._files.enter_context(cast(BinaryIO, (self.folder / name).open(mode))) for name in (CLIPS, INDEX)
+        )
+
     def add(self, clip: Clip) -> None:
-        row = {"path": clip.path, "speaker": clip.speaker, "sentence": clip.sentence, "source": clip.source}
+        row: dict[str, Any] = {
+            "path": clip.path,
+            "speaker": clip.speaker,
+            "sentence": clip.sentence,
+            "source": clip.source,
+        }
         size = None if clip.audio is None else len(clip.audio)
         row |= {"duration": clip.duration, "offset": self.size, "size": size}
         row |= {"problem": clip.problem} if clip.problem else {}
@@ -145,7 +160,7 @@ class _Writer:
         noted = {"rows": self.rows, "size": self.size, "index_size": self._index.tell(), "state": state}
         _write_json(self.folder / STATE, noted)
 
-    def finish(self) -> None:
+    def finish(self) -> Meta:
         self._flush()
         if late := self.source.late_durations:
             self._index.seek(0)
@@ -159,11 +174,7 @@ class _Writer:
         source, index_size = self.source, self._index.tell()
         meta = Meta(FORMAT, source.language, source.spec, self.rows, self.size, index_size, source.orphans)
         _write_json(self.folder / META, asdict(meta))
-
-    def close(self) -> None:
-        for file in (self._clips, self._index):
-            if file is not None:
-                file.close()
+        return meta
 
     def _flush(self) -> None:
         for file in (self._clips, self._index):
@@ -175,8 +186,8 @@ def _line(row: dict) -> bytes:
     return json.dumps(row).encode() + b"\n"
 
 
-def _rows(entry: Path) -> Iterator[StoredClip]:
-    language, file = _read_meta(entry).language, str(entry / CLIPS)
+def _rows(entry: Path, language: str) -> Iterator[StoredClip]:
+    file = str(entry / CLIPS)
     with (entry / INDEX).open("rb") as lines:
         for line in lines:
             row = json.loads(line)
@@ -196,9 +207,14 @@ def _rows(entry: Path) -> Iterator[StoredClip]:
 
 
 def _read_meta(entry: Path) -> Meta | None:
-    """None unless the entry is whole: a disk that lost power may have lost what it said it had written."""
+    """None unless the entry is whole: a disk that lost power may have lost what it said it had written. An entry
+    without a single clip is of no use either: its source may have been mended since."""
     found = _read_json(entry / META)
-    if found is None or (_size(entry / CLIPS), _size(entry / INDEX)) != (found["size"], found["index_size"]):
+    if (
+        found is None
+        or not found["size"]
+        or (_size(entry / CLIPS), _size(entry / INDEX)) != (found["size"], found["index_size"])
+    ):
         return None
     return Meta(**found)
 

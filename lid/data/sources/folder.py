@@ -27,8 +27,8 @@ class FolderSource(Source):
         self, selector: Selector | None = None, progress: Progress = silent, journal: Journal | None = None
     ) -> Iterator[Clip]:
         for row in self.stored(selector, progress):
-            facts = row.language, row.speaker, row.sentence, row.source, row.duration, row.problem
-            yield Clip(row.path, row.audio, *facts)
+            facts = row.language, row.speaker, row.sentence, row.source, row.duration
+            yield Clip(row.path, row.audio, *facts, problem=row.problem)
 
     def stored(self, selector: Selector | None = None, progress: Progress = silent) -> Iterator[StoredClip]:
         """The same rows with their bytes left where they are."""

@@ -43,7 +43,8 @@ class HttpStream(io.RawIOBase):
     def __init__(
         self, link: Link, name: str, renew: Callable[[], Link] | None = None, policy: RetryPolicy | None = None
     ):
-        self.name, self.size = name, None
+        self.name = name
+        self.size: int | None = None
         self._link, self._renew, self._renewals = link, renew, 0
         self._policy = policy or RetryPolicy()
         self._retries = Retries(name, self._policy)

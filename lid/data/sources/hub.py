@@ -71,7 +71,8 @@ class HubSource(Source):
         with _in_sentences(self.spec), ClipTable(self.language, self.spec) as table:
             shards = self._shards(table)
             for index in range(len(stops), len(shards)):
-                share = None if selector.unlimited else -(-(selector.want - selector.taken) // (len(shards) - index))
+                left = None if selector.want is None else selector.want - selector.taken
+                share = None if left is None else -(-left // (len(shards) - index))
                 stop = yield from _take(shards[index], 0, share, selector, progress)
                 stops.append(stop)
                 journal.note(stops)
@@ -117,7 +118,7 @@ class HubSource(Source):
         if isinstance(builder, AudioFolder):
             builder.BASE_FEATURE = _unopened_audio()
         dataset = builder.as_streaming_dataset(self.split)
-        features = dataset.features or dict.fromkeys(next(iter(dataset), {}), None)
+        features = dataset.features or _features_of(next(iter(dataset), {}))
         column = self._audio_column(features)
         if isinstance(features[column], Audio):
             dataset = dataset.decode(False)
@@ -162,7 +163,8 @@ class HubSource(Source):
         found += [
             name for name, feature in features.items() if isinstance(feature, dict) and {"bytes", "path"} & set(feature)
         ]
-        found += [name for name in AUDIO if getattr(features.get(name), "dtype", None) in ("binary", "string")]
+        plain = ("binary", "large_binary", "string", "large_string")
+        found += [name for name in AUDIO if getattr(features.get(name), "dtype", None) in plain]
         if not found:
             raise InputError(f"{self.spec} has no audio column, only {', '.join(features)}.", "data")
         return found[0]
@@ -177,7 +179,6 @@ class HubSource(Source):
         # WebDataset's reader would pass even raw bytes through the audio encoder.
         raw = Features({**features, column: Value("binary")})
         dataset = self._builder(features=raw).as_streaming_dataset(self.split)
-
         return self._streamed(dataset, column)
 
     def _streamed(self, dataset, column: str) -> list[Shard]:
@@ -196,11 +197,12 @@ class HubSource(Source):
 
     def _named_files(self, dataset, features: dict, column: str) -> Iterator[Clip]:
         """Rows that name files, in the order of selection: as they lie in a table, a speaker's stand together."""
-        labels = [_language(name) for name in getattr(features.get("label"), "names", [])]  # names of folders
-        if any(labels) and self.language not in labels:
-            found = ", ".join(filter(None, labels))
+        labels = [name.lower() for name in getattr(features.get("label"), "names", [])]  # names of folders
+        own = [name in (self.language, NAMES.get(self.language, "").lower()) for name in labels]
+        if any(map(_language, labels)) and not any(own):
+            found = ", ".join(labels)
             raise InputError(f"{self.spec} was given as {self.language}, but its folders are {found}.", "language")
-        rows = [row for row in dataset if not any(labels) or labels[row["label"]] == self.language]
+        rows = [row for row in dataset if not any(own) or own[row["label"]]]
         clips = [self._clip(row, row[column]) for row in rows]
         yield from sorted(clips, key=lambda clip: name_hash(clip.path))
 
@@ -253,6 +255,14 @@ def _language(said: object) -> str | None:
     word = said.lower() if isinstance(said, str) else ""
     by_name = {name.lower(): code for code, name in NAMES.items()}
     return by_name.get(word) or (word.split("-")[0] if word.split("-")[0] in NAMES else None)
+
+
+def _features_of(row: dict):
+    """The features of a data set that does not tell them, by a row of it."""
+    import pyarrow as pa
+    from datasets import Features
+
+    return Features.from_arrow_schema(pa.Table.from_pylist([row]).schema)
 
 
 def _unopened_audio() -> type:

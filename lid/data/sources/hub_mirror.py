@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from lid.data.clip import Clip
 from lid.data.sources.hub_files import Repository
 from lid.data.sources.metadata import ClipTable, bare_name, text_lines
-from lid.data.sources.tar_stream import damage_in, members
+from lid.data.sources.tar_stream import Member, damage_in, members
 
 
 def mirror_shards(
@@ -33,7 +33,7 @@ def mirror_shards(
         shown = f"{repository.spec} {PurePosixPath(name).name}"
         with repository.open(name) as stream, damage_in(shown):
             for member in members(stream, shown):
-                if member.file and (row := table.get(bare_name(member.name))):
+                if isinstance(member, Member) and (row := table.get(bare_name(member.name))):
                     yield Clip(
                         row.path, member.file.read(), table.language, row.speaker, row.sentence, domain, row.seconds
                     )

@@ -29,7 +29,7 @@ class Reservoir:
         share = KEPT if selector.max_per_speaker is None else KEPT_BY_VOICE
         self.capacity = None if selector.want is None else share * max(selector.want, 1)
         self.threshold = LARGEST_HASH
-        self._folder, self._count = folder, 0
+        self._folder, self._count = folder and os.fspath(folder), 0
         self._file = self._new_file()
         self._index = sqlite3.connect("", isolation_level=None)
         self._index.execute("PRAGMA journal_mode = OFF")
@@ -72,8 +72,8 @@ class Reservoir:
         return self._file.read(size)
 
     def _thin(self) -> None:
-        kept, of = THINNED
-        self.threshold = self.threshold * kept // of
+        share, of = THINNED
+        self.threshold = self.threshold * share // of
         self._index.execute("DELETE FROM clips WHERE hash > ?", (self.threshold,))
         kept = self._index.execute("SELECT hash, offset, size FROM clips ORDER BY offset").fetchall()
         old, self._file = self._file, self._new_file()

@@ -36,8 +36,9 @@ class Selector:
 
     def wants(self, speaker: str) -> bool:
         """Whether one more clip of this speaker is needed."""
-        limited = self.max_per_speaker is not None and speaker
-        return not self.full and not (limited and self._per_speaker[speaker] >= self.max_per_speaker)
+        if self.full:
+            return False
+        return self.max_per_speaker is None or not speaker or self._per_speaker[speaker] < self.max_per_speaker
 
     def accept(self, speaker: str) -> bool:
         """Take one clip of this speaker, or say that none is needed."""

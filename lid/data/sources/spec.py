@@ -177,7 +177,7 @@ def _language_folders(spec: str, languages: Sequence[str]) -> list[Source]:
         raise InputError(f"{spec}: say which language it holds, as in {languages[0]}={path}.", "data")
     if not path.is_dir():
         raise InputError(f"{spec}: there is no such folder. {HOW}", "data")
-    found = []
+    found: list[Source] = []
     for language in languages:
         try:
             found.append(_folder(language, path / language, f"{language}={path / language}"))

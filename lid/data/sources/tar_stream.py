@@ -14,30 +14,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol, cast
 
 from lid.errors import InputError
 
 BLOCK = 256 * 1024  # bytes
-PACKINGS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {  # first bytes -> who unpacks what follows
+PACKINGS: dict[bytes, Callable[[Any], Any]] = {  # first bytes -> who unpacks what follows
     b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
 }
 
 
-@dataclass(frozen=True)
-class Member:
-    """A file in the archive. `file` can be read until the next member is asked for; `size` is in bytes.
+class Readable(Protocol):
+    """What gives bytes, b"" at its end."""
 
-    A hard or symbolic link has no bytes of its own: `link` is the `path` of the member whose bytes it shares, and
-    `file` is None.
-    """
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something in the archive, by its path there."""
 
     path: str
-    size: int
-    file: BinaryIO | None
-    link: str = ""
 
     @property
     def name(self) -> str:
@@ -46,6 +45,21 @@ class Member:
     @property
     def folder(self) -> str:
         return PurePosixPath(self.path).parent.name
+
+
+@dataclass(frozen=True)
+class Member(Entry):
+    """A file. `file` can be read until the next member is asked for; `size` is in bytes."""
+
+    size: int
+    file: BinaryIO
+
+
+@dataclass(frozen=True)
+class Link(Entry):
+    """A hard or symbolic link: its bytes are those of the member with the path `target`."""
+
+    target: str
 
 
 def is_archive(head: bytes) -> bool:
@@ -59,27 +73,32 @@ def is_archive(head: bytes) -> bool:
     return True
 
 
-def members(stream: BinaryIO, name: str) -> Iterator[Member]:
+def members(stream: Readable, name: str) -> Iterator[Member | Link]:
     """Files and links within the archive in the order they lie; `name` is what sentences call the archive.
 
     Archives joined end to end (`cat a.tar b.tar`) are read as one. The end is reached only after the checksum over
     everything, where the packing has one, has been compared. Raises InputError("damaged").
     """
-    # Without ignore_zeros the end of a first archive would be taken for the end of all.
-    options = {"mode": "r|", "bufsize": BLOCK, "tarinfo": _Header, "ignore_zeros": True}
-    with damage_in(name), tarfile.open(fileobj=unpack(stream, name), **options) as archive:
+    with damage_in(name), _open_tar(unpack(stream, name)) as archive:
         while (info := archive.next()) is not None:
-            archive.members.clear()  # tarfile keeps every header it has seen, which is gigabytes for English
+            # tarfile keeps every header it has seen, which is gigabytes for English
+            archive.members.clear()  # type: ignore[attr-defined]
             if PurePosixPath(info.name).name.startswith("."):  # "._x": macOS writes its attributes as files
                 continue
+            path = info.name.removeprefix("./")
             if info.isfile():
-                yield Member(_path(info.name), info.size, archive.extractfile(info))
+                yield Member(path, info.size, cast(BinaryIO, archive.extractfile(info)))
             elif info.islnk():
-                yield Member(_path(info.name), 0, None, _path(info.linkname))
+                yield Link(path, info.linkname.removeprefix("./"))
             elif info.issym():
-                link = posixpath.normpath(posixpath.join(posixpath.dirname(_path(info.name)), info.linkname))
-                if not link.startswith(("/", "..")):
-                    yield Member(_path(info.name), 0, None, link)
+                target = posixpath.normpath(posixpath.join(posixpath.dirname(path), info.linkname))
+                if not target.startswith(("/", "..")):
+                    yield Link(path, target)
+
+
+def _open_tar(unpacked: Any) -> tarfile.TarFile:
+    # Without ignore_zeros the end of a first archive would be taken for the end of all.
+    return tarfile.open(fileobj=unpacked, mode="r|", bufsize=BLOCK, tarinfo=_Header, ignore_zeros=True)
 
 
 @contextmanager
@@ -97,8 +116,11 @@ def damage_in(name: str) -> Iterator[None]:
         raise InputError(f"{name} is damaged: {error}. Download it again.", "damaged") from error
 
 
-def unpack(stream: BinaryIO, name: str) -> BinaryIO:
-    """What `stream` holds once unpacked; bytes in no known packing pass as they are. Raises InputError("damaged")."""
+def unpack(stream: Readable, name: str) -> Any:
+    """A file with what `stream` holds once unpacked; bytes in no known packing pass as they are.
+
+    Raises InputError("damaged").
+    """
     head = b""
     while len(head) < max(map(len, PACKINGS)) and (more := stream.read(BLOCK)):
         head += more
@@ -114,7 +136,7 @@ def unpack(stream: BinaryIO, name: str) -> BinaryIO:
 class Rejoined(io.RawIOBase):
     """A stream from its start, of which `head` was read already. Closing it leaves the stream open."""
 
-    def __init__(self, head: bytes, stream: BinaryIO):
+    def __init__(self, head: bytes, stream: Readable):
         self._head, self._stream = head, stream
 
     def readable(self) -> bool:
@@ -131,14 +153,10 @@ class _Header(tarfile.TarInfo):
     """A header that is neither sound nor empty is an error; tarfile would look behind it for the next sound one."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if buf.strip(b"\0"):
                 raise tarfile.ReadError(str(error)) from error
             raise
-
-
-def _path(name: str) -> str:
-    return name.removeprefix("./")

@@ -160,3 +160,28 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path):
     with pytest.raises(InputError, match="cannot be made") as caught:
         ClipCache(tmp_path / "file" / "cache")
     assert caught.value.reason == "cache"
+
+
+@dataclass
+class Listed(Source):
+    """The clips it was given."""
+
+    listed: tuple[Clip, ...] = ()
+
+    def clips(self, selector: Selector | None = None, progress: Progress = silent, journal: Journal | None = None):
+        yield from self.listed
+
+
+def test_a_row_that_cannot_be_used_keeps_its_reason(tmp_path):
+    clips = Clip("a.mp3", b"a", "uz"), Clip("b.mp3", None, "uz", problem="line 3 has too many columns")
+    for _ in range(2):
+        rows, _ = ClipCache(tmp_path).load(Listed("uz", "uz=listed", "x", listed=clips), None, None)
+        assert [(row.audio, row.problem) for row in rows] == [(b"a", ""), (None, "line 3 has too many columns")]
+
+
+def test_a_source_that_gave_no_clip_is_read_again(tmp_path):
+    """It may have been mended since, or be read better by a later version."""
+    row = Clip("a.mp3", None, "uz")
+    for clip in (row, Clip("a.mp3", b"a", "uz")):
+        rows, _ = ClipCache(tmp_path).load(Listed("uz", "uz=listed", "x", listed=(clip,)), None, None)
+        assert [one.audio for one in rows] == [clip.audio]

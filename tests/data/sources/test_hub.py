@@ -42,6 +42,9 @@ SPECS = {
     "zip": ("uz=hub:someone/zip", None),
     "parquet of paths": ("uz=hub:someone/paths", None),
     "parquet of strings": ("uz=hub:someone/strings", None),
+    "csv of paths": ("uz=hub:someone/table", None),
+    "json of paths": ("uz=hub:someone/json", None),
+    "label folders of the neighbours": ("kk=hub:someone/neighbours", None),
     "parquet without files": ("uz=hub:someone/nothing", None),
     "other columns": ("uz=hub:someone/shards", None),
     "rows of another language": ("uz=hub:someone/russian", None),
@@ -60,7 +63,7 @@ from lid.data.sources.spec import parse_sources
 from lid.errors import InputError
 for name, (spec, want) in json.load(sys.stdin).items():
     try:
-        (source,) = parse_sources([spec], ["uz", "ru", "en"], RetryPolicy(first_wait=0.001))
+        (source,) = parse_sources([spec], ["uz", "ru", "en", "kk"], RetryPolicy(first_wait=0.001))
         found = [
             [clip.path, clip.audio and hashlib.sha1(clip.audio).hexdigest()]
             + [clip.speaker, clip.sentence, clip.source, clip.duration]
@@ -166,6 +169,15 @@ def files_of_their_own(hub: Hub) -> None:
         {"path": [f"./mp3/{name}" for name in clips], "text": ["M"] * 20}, {"path": text(), "text": text()}
     )
     hub.add("someone/strings", {"train.parquet": strings} | {f"mp3/{name}": data for name, data in clips.items()})
+    card = "---\nconfigs:\n- config_name: default\n  data_files: {}\n---\n"
+    files = {f"mp3/{name}": data for name, data in clips.items()}
+    table = "path,sentence\n" + "".join(f"mp3/{name},M\n" for name in clips)
+    hub.add("someone/table", {"README.md": card.format("rows.csv").encode(), "rows.csv": table.encode()} | files)
+    table = "".join(json.dumps({"audio": name, "text": "M"}) + "\n" for name in clips)
+    hub.add("someone/json", {"README.md": card.format("rows.jsonl").encode(), "rows.jsonl": table.encode()} | files)
+    hub.add(
+        "someone/neighbours", {f"train/{of}/{n}.wav": f"{of} {n}".encode() for of in ("kk", "tr") for n in range(3)}
+    )
     more = {"age": [30] * 10, "up_votes": [2] * 10}
     shards = [common_voice(RU[:10]), common_voice(RU[10:20], more), common_voice(RU[20:30], {}, {"path", "sentence"})]
     hub.add("someone/shards", {f"data/train-0000{n}-of-00003.parquet": shard for n, shard in enumerate(shards)})
@@ -253,6 +265,8 @@ def found_files(found: dict, name: str) -> dict[str, list]:
         ("zip", "s1", "Matn"),
         ("parquet of paths", "", "M"),
         ("parquet of strings", "", "M"),
+        ("csv of paths", "", "M"),
+        ("json of paths", "", "M"),
     ],
 )
 def test_files_of_their_own_are_read_undecoded(found, name, speaker, sentence):
@@ -268,8 +282,9 @@ def test_few_files_are_from_anywhere_in_the_table(found):
     assert max(numbers) > 9
 
 
-def test_a_folder_for_each_language_gives_the_one_that_was_asked_for(found):
-    assert found_files(found, "label folders") == {f"{n}.wav": [sha(f"uz {n}".encode()), "", ""] for n in range(3)}
+@pytest.mark.parametrize(("name", "language"), [("label folders", "uz"), ("label folders of the neighbours", "kk")])
+def test_a_folder_for_each_language_gives_the_one_that_was_asked_for(found, name, language):
+    assert found_files(found, name) == {f"{n}.wav": [sha(f"{language} {n}".encode()), "", ""] for n in range(3)}
 
 
 def test_rows_without_a_file_come_without_bytes(found):
@@ -285,7 +300,7 @@ def test_each_shard_is_read_by_its_own_columns(found):
 @pytest.mark.parametrize(
     ("name", "reason", "words"),
     [
-        ("label folders of others", "language", "was given as en, but its folders are ru, uz"),
+        ("label folders of others", "language", "was given as en, but its folders are russian, uz"),
         ("rows of another language", "language", "was given as uz, but a row says ru"),
         ("no repository", "missing", "the Hub has no such dataset"),
         ("no configuration", "data", "Available: ['ru']"),

@@ -164,5 +164,10 @@ def test_tables_that_windows_wrote_are_read_whole(made, tmp_path, way, mark, enc
     assert clips["common_voice_uz_000007.mp3"].duration == 1.007
 
 
+def test_tables_that_are_not_used_may_be_worse(made, tmp_path):
+    made.files["other.tsv"] += b"one\tx.mp3\t1\ttab\ttab\ttab\ttab\tuz\n" * 9
+    assert len(read(made, "folder", tmp_path)) == 60
+
+
 def test_a_line_of_any_length_is_a_row(made, tmp_path):
     assert len(read(edited(made, 4, "sentence 2", "long " * 100_000), "folder", tmp_path)) == 60

@@ -75,6 +75,13 @@ def test_an_archive_is_known_by_its_bytes(tmp_path, name):
     assert sum(row.audio is not None for row in rows) == 4
 
 
+def test_an_address_may_have_any_name_and_query(tmp_path, server):
+    server.files["/download"] = File(corpus("uz", clips=5).archive())
+    spec = f"uz={server.url}/download?X-Amz-Signature=a%2Fb=&name=uz.zip"
+    rows = load_clips([spec], LANGUAGES, tmp_path / "cache", policy=QUICK, progress=False)
+    assert sum(row.audio is not None for row in rows) == 4
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
