@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     failed = False
     for path in options.files:
         try:
-            answer = {"path": path, **identifier.identify(audio.decode(path)).to_dict()}
+            answer = {"path": path, **identifier.identify(audio.read(path)).to_dict()}
         except InputError as error:
             answer = {"path": path, "error": str(error)}
             failed = True
@@ -35,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lid", description=__doc__.partition(": ")[2])
-    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM, any rate")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="any usual format, of sound or of video with sound; any rate"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     parser.add_argument("--model", help="a folder or a Hub id; the embedded model by default")
     return parser

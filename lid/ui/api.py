@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import gradio as gr
-import numpy as np
 
 from lid import audio
 from lid.audio import Limits
@@ -39,7 +38,7 @@ BATCH_SCHEMA = {"type": "array", "items": {"anyOf": [PREDICTION_SCHEMA, ERROR_SC
 class Endpoints:
     """The functions behind the endpoints, for a model and limits."""
 
-    def __init__(self, identify: Callable[[np.ndarray], Prediction], limits: Limits):
+    def __init__(self, identify: Callable[[audio.Recording], Prediction], limits: Limits):
         self._identify = identify
         self.limits = limits
 
@@ -61,12 +60,12 @@ class Endpoints:
         of {start, end, probabilities}. A file that cannot be used is an error whose message is a sentence saying why.
 
         Args:
-            file: The recording: WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM.
+            file: The recording: any usual format, of sound or of video with sound.
         """
         try:
             if file is None:
                 raise InputError(ENGLISH.no_file, "missing")
-            return self._identify(audio.decode(file, self.limits)).to_dict()
+            return self._identify(audio.read(file, self.limits)).to_dict()
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -87,7 +86,7 @@ class Endpoints:
 
     def _one(self, path: str, budget: "Budget") -> dict:
         try:
-            return self._identify(budget.spend(audio.decode(path, budget.limits()))).to_dict()
+            return self._identify(budget.spend(audio.read(path, budget.limits()))).to_dict()
         except InputError as error:
             return {"error": str(budget.explained(error))}
 
@@ -117,9 +116,9 @@ class Budget:
         """What the next file has to keep to."""
         return replace(self._limits, max_seconds=max(self._left, 0.0))
 
-    def spend(self, waveform: np.ndarray) -> np.ndarray:
-        self._left -= len(waveform) / audio.SAMPLE_RATE
-        return waveform
+    def spend(self, recording: audio.Recording) -> audio.Recording:
+        self._left -= recording.seconds
+        return recording
 
     def explained(self, error: InputError) -> InputError:
         """The error itself, unless it was the files before that left too little."""

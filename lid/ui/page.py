@@ -352,8 +352,8 @@ class Page:
         yield {**self._blank(words), self.answer: table.as_html(rows, words)}
         for index, path in enumerate(paths):
             try:
-                waveform = budget.spend(audio.decode(path, budget.limits()))
-                rows[index] = replace(rows[index], prediction=self._identify(waveform))
+                recording = budget.spend(audio.read(path, budget.limits()))
+                rows[index] = replace(rows[index], prediction=self._identify(recording))
             except InputError as error:
                 sentence = wording.explained(budget.explained(error), words, self.limits)
                 rows[index] = replace(rows[index], error=sentence)

@@ -50,14 +50,14 @@ class Step:
     language: str
 
 
-def steps(identify: Callable) -> Callable[[np.ndarray], Iterator[Step | Prediction]]:
-    """Turn `identify(waveform, progress)` into a generator: a Step after each window, then the Prediction.
+def steps(identify: Callable) -> Callable[[np.ndarray | audio.Recording], Iterator[Step | Prediction]]:
+    """Turn `identify(sound, progress)` into a generator: a Step after each window, then the Prediction.
 
     A generator, because that is what can run on a GPU lent to one function. Closing it ends the work after the window
     it is at.
     """
 
-    def run(waveform: np.ndarray) -> Iterator[Step | Prediction]:
+    def run(sound: np.ndarray | audio.Recording) -> Iterator[Step | Prediction]:
         news: queue.SimpleQueue = queue.SimpleQueue()
         left = threading.Event()
 
@@ -68,7 +68,7 @@ def steps(identify: Callable) -> Callable[[np.ndarray], Iterator[Step | Predicti
 
         def work() -> None:
             try:
-                news.put(identify(waveform, progress))
+                news.put(identify(sound, progress))
             except Exception as error:
                 news.put(error)
 
@@ -90,7 +90,7 @@ class _Left(Exception):
 
 
 def hear(
-    path: str | os.PathLike, listen: Callable[[np.ndarray], Iterator], window_seconds: float, limits: Limits
+    path: str | os.PathLike, listen: Callable[[audio.Recording], Iterator], window_seconds: float, limits: Limits
 ) -> Iterator[Step | Heard]:
     """Decode a file, identify it, and keep what the pictures need: a Step after each window, last of all the Heard.
 
@@ -98,7 +98,7 @@ def hear(
     """
     recording = audio.read(path, limits)
     cut_short = recording.declared_seconds and recording.seconds < (1 - DAMAGE) * recording.declared_seconds
-    for step in listen(recording.waveform):
+    for step in listen(recording):
         if isinstance(step, Prediction):
             yield of_waveform(recording.waveform, step, window_seconds, bool(recording.damaged or cut_short))
         else:

@@ -167,13 +167,26 @@ def _verdict(prediction: Prediction, texts: Texts) -> tuple[str, str, str, str]:
 
 
 def languages_heard(prediction: Prediction) -> list[str]:
-    """Languages heard beyond doubt for a while, in order of appearance: more than one when the recording switches."""
+    """Languages heard beyond doubt for a while, in order of appearance: more than one when the recording switches.
+
+    Of speakers with channels of their own, each one's; a language that one is sure to speak counts however short.
+    """
+    if prediction.speakers:
+        return list(dict.fromkeys(code for one in prediction.speakers for code in _languages_of(one)))
     lasted: dict[str, float] = {}
     for entry in prediction.timeline:
         code, share = max(entry["probabilities"].items(), key=lambda item: item[1])
         if share >= PART_SHARE:
             lasted[code] = lasted.get(code, 0.0) + entry["end"] - entry["start"]
     return [code for code, length in lasted.items() if length >= max(PART_SECONDS, prediction.speech_seconds / 10)]
+
+
+def _languages_of(speaker: Prediction) -> list[str]:
+    """What a speaker is named for; nothing for none of the three."""
+    if speaker.known is False:
+        return []
+    heard = languages_heard(speaker)
+    return heard or [code for code, share in speaker.probabilities.items() if share >= SURE]
 
 
 def numbers(prediction: Prediction, texts: Texts = ENGLISH) -> str:
