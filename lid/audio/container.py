@@ -27,6 +27,7 @@ SEAMS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"Xing", b"Info", b"VBRI")
 JOINABLE = ("mp3", "aac")
 SEAM_PACKETS = 2  # packets after an undecodable one in which the mark of a seam may follow
 # Without a length of their own: FFmpeg divides the file's size by the first frames' bit rate, or subtracts time stamps.
+ONE_LENGTH = ("asf", "flv", "matroska,webm")  # for all streams together: that of the picture, where there is one
 UNDECLARED = ("aac", "amr", "gsm", "mpegts")
 
 
@@ -125,6 +126,7 @@ def frames(
     """Decoded frames; None stands for a packet that could not be decoded, unless two files were joined there."""
     packets = container.demux(stream)
     joinable = container.format.name in JOINABLE
+    before = b""  # the last packet: a mark may lie across two, where the frame before was cut off
     waiting = 0  # packets in which the mark of a seam may still explain one that could not be decoded
     while True:
         try:
@@ -136,7 +138,8 @@ def frames(
             break
         decoded = _decoded(packet)
         budget.spend(sum(frame.samples * frame.layout.nb_channels for frame in decoded or ()))
-        if waiting and _is_seam(packet):
+        seam = joinable and (waiting or decoded is None) and _is_seam(before + bytes(packet))
+        if waiting and seam:
             waiting = 0
         elif waiting:
             waiting -= 1
@@ -144,8 +147,9 @@ def frames(
                 yield None
         if decoded is None and not joinable:
             yield None
-        elif decoded is None and not _is_seam(packet):
+        elif decoded is None and not seam:
             waiting = SEAM_PACKETS
+        before = bytes(packet) if joinable else b""
         yield from decoded or ()
     if waiting:
         yield None
@@ -158,8 +162,7 @@ def _decoded(packet: av.Packet) -> list[av.AudioFrame] | None:
         return None
 
 
-def _is_seam(packet: av.Packet) -> bool:
-    data = bytes(packet)
+def _is_seam(data: bytes) -> bool:
     return any(mark in data for mark in SEAMS)
 
 
@@ -172,10 +175,11 @@ def declared_seconds(container: av.container.InputContainer, stream: av.AudioStr
         container.format.name == "mp3" and not _mp3_declares(head, container.size)
     ):
         return None
-    alone = len(container.streams) == 1  # else the container lasts as long as its longest stream, a picture perhaps
-    if stream.duration is not None and stream.time_base is not None and (alone or container.format.name != "asf"):
+    if container.format.name in ONE_LENGTH and len(container.streams) > 1:
+        return None
+    if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration and alone else None
+    return container.duration / av.time_base if container.duration else None
 
 
 def _mp3_declares(head: bytes, size: int) -> bool:
