@@ -1,8 +1,8 @@
 """Recordings as people have them, made from the synthetic examples and encoded on the spot."""
 
 import io
-import struct
 from collections.abc import Sequence
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,8 +12,8 @@ from av.stream import Disposition
 
 from lid import audio
 from lid.audio import SAMPLE_RATE
-from tests.conftest import EXAMPLES
 
+EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
 VOICES = {"uz": "uzbek.mp3", "ru": "russian.ogg", "en": "english.m4a"}
 GSM_FRAME = 33  # bytes, 20 ms at 8 kHz; each begins with 0xD (ETSI GSM 06.10, as files hold it)
 
@@ -54,13 +54,21 @@ def encoded(
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
     late: float = 0.0,
+    chapters: int = 0,
 ) -> bytes:
     """A file with a track for each array, (samples,) or (samples, 2) at 16 kHz. `default` is the one that it calls so,
     and `late` the seconds at which its time stamps begin."""
+    if codec.startswith("wma"):
+        codec_options = {"b": "64000", **(codec_options or {})}  # it has no usual one
     file = io.BytesIO()
     with av.open(file, "w", format=container, options=options or {}) as output:
         layouts = ["mono" if track.ndim == 1 else "stereo" for track in tracks]
         streams = [output.add_stream(codec, rate=rate, layout=layout, options=codec_options) for layout in layouts]
+        if chapters:
+            marks = [
+                {"id": i, "start": i, "end": i + 1, "time_base": av.time_base, "metadata": {}} for i in range(chapters)
+            ]
+            output.set_chapters(marks)
         for number, stream in enumerate(streams):
             stream.disposition = Disposition.default if number == default else Disposition(0)
         for track, stream, layout in zip(tracks, streams, layouts, strict=True):
@@ -98,7 +106,3 @@ def patched(data: bytes, old: bytes, new: bytes) -> bytes:
 
 def cut_short(data: bytes, share: float = 0.6) -> bytes:
     return data[: int(len(data) * share)]
-
-
-def unsigned(number: int) -> bytes:
-    return struct.pack(">I", number)

@@ -111,7 +111,7 @@ def test_what_is_missing_is_missing(tmp_path):
     ],
 )
 def test_containers_of_dictaphones_and_cameras(container, codec, rate):
-    data = encoded([voice("ru")], container, codec, rate, codec_options={"b": "64000"} if "wma" in codec else None)
+    data = encoded([voice("ru")], container, codec, rate)
     assert alike(audio.decode(data), voice("ru")) > 0.8
     assert is_whole(data)
 
