@@ -16,7 +16,9 @@ from lid.ui.pooling import MAX_COLUMNS, pool
 from lid.ui.texts.labels import Labels
 
 MAX_ATTENTION = 200  # cells along either axis: 160 kB of weights at most
-MAX_ENTRIES = 240  # bars in the timeline
+MAX_ENTRIES = 240  # bars in a row of the timeline
+ROW_GAP = 12.0  # between the rows of two channels, in percent like the bars
+ROW_HEIGHT = 100.0 + ROW_GAP
 EVIDENCE_SECONDS = 0.1  # frames averaged into one point: single 20 ms frames flicker
 MEL_TICKS = (250, 500, 1000, 2000, 4000, 7000)  # Hz
 DB_PER_UNIT = 40.0  # Whisper stores (log10(power) + 4) / 4, so one unit is 4 log10 units, or 40 dB
@@ -53,27 +55,45 @@ def bars(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
 def timeline(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
     """Calibrated probabilities over the clip, in percent against seconds, about one stacked bar a second of speech.
 
-    Silence stays blank. Beyond MAX_ENTRIES, neighbouring entries are averaged by their length.
+    Silence stays blank. Beyond MAX_ENTRIES, neighbouring entries are averaged by their length. Where the entries have
+    channels, each channel has its own row, the first on top.
     """
-    entries = _merged(prediction.timeline, prediction.duration_seconds)
+    channels = sorted({entry.get("channel", 1) for entry in prediction.timeline})
+    figure = go.Figure()
+    for row, channel in enumerate(reversed(channels or [1])):
+        entries = [entry for entry in prediction.timeline if entry.get("channel", 1) == channel]
+        bottom = None if len(channels) < 2 else row * ROW_HEIGHT
+        _add_shares(figure, _merged(entries, prediction.duration_seconds), bottom, labels)
+    if len(channels) < 2:
+        figure.update_yaxes(title_text=labels.probability, range=[0, 100], tickvals=[0, 50, 100])
+    else:
+        middles = [row * ROW_HEIGHT + 50 for row in reversed(range(len(channels)))]
+        top = len(channels) * ROW_HEIGHT - ROW_GAP
+        figure.update_yaxes(title_text=labels.channel, range=[0, top], tickvals=middles, ticktext=channels)
+        figure.update_yaxes(showgrid=False)
+    figure.update_layout(barmode="stack")
+    return _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=190)
+
+
+def _add_shares(figure: go.Figure, entries: list[dict], bottom: float | None, labels: Labels) -> None:
+    """Stacked bars of timeline entries. With `bottom` they begin at that height, and plotly does not stack them."""
     starts = np.array([entry["start"] for entry in entries])
     ends = np.array([entry["end"] for entry in entries])
-    figure = go.Figure()
+    below = np.zeros(len(entries))
     for code in CODES:
-        shares = np.array([entry["probabilities"][code] for entry in entries])
+        shares = 100 * np.array([entry["probabilities"][code] for entry in entries])
         figure.add_bar(
             name=labels.names[code],
             x=(starts + ends) / 2,
             width=ends - starts,
-            y=100 * shares,
+            y=shares,
+            base=None if bottom is None else bottom + below,
             marker={"color": LANGUAGES[code], "line": {"width": 0}},
-            customdata=np.stack([starts, ends], axis=1) if len(entries) else None,
-            hovertemplate=f"{labels.names[code]} %{{y:.0f}} %, %{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} "
-            f"{labels.second}<extra></extra>",
+            customdata=np.stack([starts, ends, shares], axis=1) if len(entries) else None,
+            hovertemplate=f"{labels.names[code]} %{{customdata[2]:.0f}} %, "
+            f"%{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} {labels.second}<extra></extra>",
         )
-    figure.update_layout(barmode="stack")
-    figure.update_yaxes(title_text=labels.probability, range=[0, 100], tickvals=[0, 50, 100])
-    return _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=190)
+        below = below + shares
 
 
 def evidence(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:

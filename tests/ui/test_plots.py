@@ -1,5 +1,6 @@
 """Every picture: its axes, its units, and that what is drawn is what was given."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -59,6 +60,24 @@ def test_timeline_stacks_each_entry_to_a_hundred_and_leaves_silence_blank():
         assert list(bar.x) == [0.5, 1.5, 3.5, 4.5, 5.5]
         assert list(bar.width) == [1] * 5
     assert list(figure.layout.xaxis.range) == [0, 6]
+
+
+def test_speakers_with_channels_have_rows_of_their_own():
+    first = {"start": 0, "end": 1, "probabilities": {"uz": 0.9, "ru": 0.06, "en": 0.04}, "channel": 1}
+    second = {"start": 0.5, "end": 1.5, "probabilities": {"uz": 0.2, "ru": 0.7, "en": 0.1}, "channel": 2}
+    prediction = replace(make_prediction(), timeline=[first, second])
+    figure = plots.timeline(prediction)
+    rows = {}
+    for bar in figure.data:
+        assert len(bar.x) == 1
+        rows.setdefault(bar.x[0], []).append((bar.base[0], bar.base[0] + bar.y[0]))
+    for edges in rows.values():  # each row is a stack of a hundred
+        assert [top for _, top in edges[:-1]] == pytest.approx([bottom for bottom, _ in edges[1:]])
+        assert edges[-1][1] - edges[0][0] == pytest.approx(100)
+    assert rows[0.5][0][0] > rows[1.0][-1][1]  # channel 1 lies above channel 2
+    axis = figure.layout.yaxis
+    assert (axis.title.text, list(axis.ticktext)) == ("Channel", [1, 2])
+    assert rows[0.5][0][0] < axis.tickvals[0] < rows[0.5][-1][1]
 
 
 def test_long_timeline_is_merged_and_keeps_its_average():

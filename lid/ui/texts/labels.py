@@ -12,6 +12,7 @@ class Labels:
     names: dict[str, str] = field(default_factory=lambda: NAMES)
     probability: str = "Probability (%)"
     time: str = "Time (s)"
+    channel: str = "Channel"
     evidence: str = "Evidence (logit)"
     frequency: str = "Frequency (Hz)"
     loudness: str = "dB under the loudest"

@@ -123,6 +123,7 @@ RUSSIAN = Texts(
         names={"uz": "Узбекский", "ru": "Русский", "en": "Английский"},
         probability="Вероятность (%)",
         time="Время (с)",
+        channel="Канал",
         evidence="Довод (логит)",
         frequency="Частота (Гц)",
         loudness="дБ ниже самого громкого",

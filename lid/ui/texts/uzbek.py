@@ -118,6 +118,7 @@ UZBEK = Texts(
         names={"uz": "Oʻzbekcha", "ru": "Ruscha", "en": "Inglizcha"},
         probability="Ehtimollik (%)",
         time="Vaqt (s)",
+        channel="Kanal",
         evidence="Dalil (logit)",
         frequency="Chastota (Hz)",
         loudness="eng balandidan past, dB",
