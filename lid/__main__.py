@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "files",
         nargs="+",
         metavar="FILE",
-        help="WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM, any rate; - is standard input",
+        help="any usual format, of sound or of video with sound; any rate; - is standard input",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
     parser.add_argument("--model", help="a folder or a Hub id; the embedded model by default")

@@ -48,7 +48,7 @@ def answers(paths: Sequence[str], identifier: "LanguageIdentifier") -> Iterator[
     for path in paths:
         try:
             recording = audio.read(_standard_input() if path == STDIN else path)
-            yield Answer(path, identifier.identify(recording.waveform), verdict.is_damaged(recording))
+            yield Answer(path, identifier.identify(recording), verdict.is_damaged(recording))
         except Exception as error:
             yield Answer(path, error=str(as_input_error(error)))
 

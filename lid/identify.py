@@ -3,14 +3,14 @@
 import itertools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lid import vad, verdict
-from lid.audio import SAMPLE_RATE
+from lid import speakers, vad, verdict
+from lid.audio import SAMPLE_RATE, Channels, Recording, Track
 from lid.errors import InputError
 from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
 from lid.languages import CODES, NAMES
@@ -35,6 +35,11 @@ class Prediction:
     tell, and False and the lowest score without speech. `timeline` has one entry for about each second of speech:
     {"start", "end", "probabilities"}. `frame_logits`, float32 (frames, 3) in the order uz, ru, en, and `frame_starts`,
     seconds (frames,), hold the evidence of each 20 ms of speech: the clip's logits are their mean.
+
+    `track` and `channels` tell what of a file was heard; None where there was nothing to choose. Where its two channels
+    have speakers of their own, `speakers` has a Prediction for each in which somebody speaks. `probabilities` are then
+    their mean, weighed by how long each speaks, `speech_seconds` is how long anybody does, and an entry of `timeline`
+    has its "channel", from 1. Who speaks none of the three languages counts only where nobody speaks one of them.
     """
 
     language: str | None
@@ -46,6 +51,9 @@ class Prediction:
     frame_starts: np.ndarray = field(repr=False)
     known: bool | None = None
     known_score: float | None = None
+    track: Track | None = None
+    channels: Channels | None = None
+    speakers: tuple["Prediction", ...] = ()
 
     @property
     def logits(self) -> np.ndarray:
@@ -53,9 +61,10 @@ class Prediction:
         return self.frame_logits.mean(axis=0) if len(self.frame_logits) else np.zeros(len(CODES), np.float32)
 
     def to_dict(self, damaged: bool = False) -> dict:
-        """The JSON-able part: what `lid --json` prints. `damaged`: part of the file could not be read."""
+        """The JSON-able part: what `lid --json` prints. `damaged`: part of the file could not be read.
+        "track", "channels" and "speakers" are there only where a file left a choice."""
         decided = verdict.decide(self, damaged)
-        return {
+        told = {
             "verdict": decided.kind,
             "languages": list(decided.languages),
             "language": self.language,
@@ -67,6 +76,13 @@ class Prediction:
             "damaged": damaged,
             "timeline": self.timeline,
         }
+        if self.track:
+            told["track"] = asdict(self.track)
+        if self.channels and self.channels.kind != "same":
+            told["channels"] = {**asdict(self.channels), "heard": list(self.channels.heard)}
+        if self.speakers:
+            told["speakers"] = speakers.as_json(self)
+        return told
 
 
 class LanguageIdentifier:
@@ -114,16 +130,34 @@ class LanguageIdentifier:
         """How many encoder layers there are to draw."""
         return len(self.model.encoder.layers)
 
-    def identify(self, waveform: np.ndarray, progress: Callable[[float, str], None] | None = None) -> Prediction:
-        """Mono float32 of shape (samples,) at 16 kHz, in [-1, 1] -> Prediction. Raises InputError for other arrays.
+    def identify(
+        self, sound: np.ndarray | Recording, progress: Callable[[float, str], None] | None = None
+    ) -> Prediction:
+        """What is spoken in a Recording of `lid.audio.read`, or in mono float32 of shape (samples,) at 16 kHz, in
+        [-1, 1]. Raises InputError for other arrays.
 
         `progress` is called after each window with the share of the speech done, in (0, 1], and the language that is
         likeliest in the window. The last call has 1; without speech there is none.
         """
-        waveform = _checked(waveform)
-        spans = self._speech(waveform)
+        progress = progress or (lambda share, language: None)
+        if not isinstance(sound, Recording):
+            return self._identify(_checked(sound), progress)
+        if len(sound.sounds) == 1:
+            prediction = self._identify(sound.sounds[0], progress)
+        else:
+            prediction = self._identify_two(sound.sounds, progress)
+        return replace(prediction, track=sound.track, channels=prediction.channels or sound.channels)
+
+    def _identify(
+        self,
+        waveform: np.ndarray,
+        progress: Callable[[float, str], None],
+        spans: list[tuple[float, float]] | None = None,
+    ) -> Prediction:
+        """`spans` are the stretches of speech, if they are known already."""
+        spans = self._speech(waveform) if spans is None else spans
         pieces = _join(spans, len(waveform))
-        logits, starts, embedding = self._frames(waveform, pieces, progress or (lambda share, language: None))
+        logits, starts, embedding = self._frames(waveform, pieces, progress)
         if self.detector and len(logits) and not self.detector.is_speech(embedding):
             spans, logits, starts = [], logits[:0], starts[:0]
         calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
@@ -137,6 +171,24 @@ class LanguageIdentifier:
             frame_starts=starts,
             **self._openness(logits, embedding),
         )
+
+    def _identify_two(self, sounds: tuple[np.ndarray, ...], progress: Callable[[float, str], None]) -> Prediction:
+        """Two channels with sounds of their own: each speaker apart, then both together."""
+        spans = [vad.find(sound) for sound in sounds]
+        lengths = [sum(end - start for start, end in found) for found in spans]
+        heard: dict[int, Prediction] = {}
+        for index, sound in enumerate(sounds):
+            if spans[index]:
+                part = speakers.part_of(progress, sum(lengths[:index]) / sum(lengths), lengths[index] / sum(lengths))
+                prediction = self._identify(sound, part, spans[index])
+                if prediction.language is not None:
+                    heard[index + 1] = prediction
+        if not heard:  # perhaps somebody far away in both
+            both = self._identify((sounds[0] + sounds[1]) / 2, progress)
+            return replace(both, channels=Channels("same", tuple(range(1, len(sounds) + 1)), len(sounds)))
+        if len(heard) == 1:
+            return replace(*heard.values(), channels=Channels("one", tuple(heard), len(sounds)))
+        return speakers.together(heard)
 
     def attention(self, waveform: np.ndarray, layer: int = -1) -> tuple[np.ndarray, float]:
         """Encoder self-attention over the first window of speech, for drawing.

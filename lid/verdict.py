@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LANGUAGE = "language"  # one language, and it is named
 NOT_SURE = "not_sure"  # no language is likely enough to be named
 NONE_OF_THE_THREE = "none_of_the_three"  # speech, but in another language
-SEVERAL = "several"  # two or three languages, one after another
+SEVERAL = "several"  # two or three languages, one after another or by two speakers
 NO_SPEECH = "no_speech"
 DAMAGED = "damaged"  # part of the file could not be read, and no speech was found in the rest
 KINDS = (LANGUAGE, NOT_SURE, NONE_OF_THE_THREE, SEVERAL, NO_SPEECH, DAMAGED)
@@ -56,7 +56,13 @@ def decide(prediction: "Prediction", damaged: bool = False) -> Verdict:
 
 
 def languages_heard(prediction: "Prediction") -> tuple[str, ...]:
-    """The languages that were clearly spoken for a while, in order of appearance."""
+    """The languages that were clearly spoken for a while, in order of appearance.
+
+    Of speakers with a channel each: those of every speaker. A speaker who is sure to speak one language counts for it,
+    however short.
+    """
+    if prediction.speakers:
+        return tuple(dict.fromkeys(code for speaker in prediction.speakers for code in decide(speaker).languages))
     seconds: dict[str, float] = {}
     for entry in prediction.timeline:
         code, probability = max(entry["probabilities"].items(), key=lambda item: item[1])

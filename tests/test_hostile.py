@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import fuzz
 from lid import InputError, audio
+from lid.audio import samples as sampling
 from tests import hostile
 
 SOUND = {
@@ -58,7 +59,7 @@ def test_channels_beyond_the_eighth_are_heard_too():
     frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="10 channels")
     frame.sample_rate = 48_000
     (planar,) = AudioResampler("s16p").resample(frame)
-    array = audio._array(planar)
+    array = sampling._array(planar)
     assert array.shape == (10, 4800)
     assert np.array_equal(array[9], samples[:, 9])
     assert not array[:9].any()

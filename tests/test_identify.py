@@ -1,5 +1,6 @@
 """LanguageIdentifier on synthetic speech: consistent with itself and with stock Transformers."""
 
+import json
 import shutil
 
 import numpy as np
@@ -9,11 +10,13 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, 
 
 from lid import InputError, LanguageIdentifier, audio
 from lid.features import log_mel
+from lid.identify import Prediction
 from lid.languages import CODES
 from lid.model import checksums
 from lid.model.calibration import softmax
 from lid.model.whisper import frame_logits
 from tests.conftest import EXAMPLES, MODEL
+from tests.recordings import encoded, hiss, silence, stereo, voice, wav
 
 RATE = audio.SAMPLE_RATE
 
@@ -143,6 +146,79 @@ def test_two_languages_in_one_recording_do_not_colour_each_other(identifier):
         for entry in alone.timeline:
             same = min(together.timeline, key=lambda other: abs(other["start"] - offset - entry["start"]))
             assert same["probabilities"]["uz"] == pytest.approx(entry["probabilities"]["uz"], abs=0.15)
+
+
+def test_a_recording_is_heard_as_its_waveform_is(identifier):
+    recording = audio.read(EXAMPLES / "uzbek.mp3")
+    told = identifier.identify(recording).to_dict()
+    assert told == identifier.identify(recording.waveform).to_dict()
+    assert not {"track", "channels", "speakers"} & told.keys()
+
+
+@pytest.fixture(scope="module")
+def call(identifier) -> Prediction:
+    """One speaker in each channel, both talking all the time."""
+    sounds = stereo(voice("uz", 6), voice("ru", 6))
+    return identifier.identify(audio.read(wav(sounds)))
+
+
+def test_two_speakers_of_a_call_are_both_named(identifier, call):
+    for speaker, language in zip(call.speakers, ("uz", "ru"), strict=True):
+        alone = identifier.identify(audio.decode(wav(voice(language, 6))))
+        assert speaker.language == language
+        assert list(speaker.probabilities.values()) == pytest.approx(list(alone.probabilities.values()), abs=0.02)
+    told = json.loads(json.dumps(call.to_dict()))
+    assert told["channels"] == {"kind": "two", "heard": [1, 2], "of": 2}
+    assert [(one["channel"], one["language"]) for one in told["speakers"]] == [(1, "uz"), (2, "ru")]
+    assert call.to_dict()["verdict"] == "several"
+    assert call.to_dict()["languages"] == ["uz", "ru"]
+
+
+def test_the_timeline_of_a_call_says_who_speaks(call):
+    assert [entry["start"] for entry in call.timeline] == sorted(entry["start"] for entry in call.timeline)
+    for number, speaker in enumerate(call.speakers, 1):
+        own = [entry for entry in call.timeline if entry["channel"] == number]
+        assert [{**entry, "channel": number} for entry in speaker.timeline] == own
+    assert call.duration_seconds == pytest.approx(6, abs=0.01)
+    assert max(one.speech_seconds for one in call.speakers) - 0.1 < call.speech_seconds <= 6
+    assert np.all(np.diff(call.frame_starts) > 0.019)
+    assert len(call.frame_logits) == len(call.frame_starts)
+
+
+def test_progress_goes_over_both_speakers(identifier):
+    steps = []
+    recording = audio.read(wav(stereo(np.tile(voice("uz", 6), 3), np.tile(voice("en", 6), 3))))
+    identifier.identify(recording, lambda *step: steps.append(step))
+    shares, languages = zip(*steps, strict=True)
+    assert list(shares) == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+    assert set(languages) == {"uz", "en"}
+
+
+@pytest.mark.parametrize("other", [silence(6), hiss(6 * RATE)], ids=["silence", "hiss"])
+def test_one_usable_channel_is_as_sure_as_alone(identifier, other):
+    alone = identifier.identify(audio.decode(wav(voice("uz", 6))))
+    told = identifier.identify(audio.read(wav(stereo(other, voice("uz", 6))))).to_dict()
+    assert told["probabilities"] == alone.probabilities
+    assert told["channels"] == {"kind": "one", "heard": [2], "of": 2}
+    assert "speakers" not in told
+
+
+def test_a_channel_in_which_nobody_speaks_is_left_out(identifier):
+    """Beeps come and go as speech does: only the listener can tell."""
+    beeps = np.sin(2 * np.pi * 800 * np.arange(6 * RATE) / RATE) * (np.arange(6 * RATE) // 8000 % 2) * 0.3
+    recording = audio.read(wav(stereo(voice("uz", 6), beeps.astype(np.float32))))
+    assert len(recording.sounds) == 2
+    told = identifier.identify(recording).to_dict()
+    assert told["channels"] == {"kind": "one", "heard": [1], "of": 2}
+    assert told["language"] == "uz"
+    assert "speakers" not in told
+
+
+def test_the_track_is_told_where_there_was_a_choice(identifier):
+    told = identifier.identify(audio.read(encoded([silence(6), voice("uz", 6)], "mp4", "aac"))).to_dict()
+    assert told["track"] == {"number": 2, "of": 2}
+    assert told["language"] == "uz"
 
 
 def test_attention_rows_sum_to_one(identifier, spoken):

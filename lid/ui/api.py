@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import gradio as gr
-import numpy as np
 
 from lid import audio
 from lid.audio import Limits, Recording
 from lid.errors import InputError, as_input_error
 from lid.identify import Prediction
 from lid.languages import CODES
+from lid.speakers import TOLD
 from lid.ui.gradio_patches import json_schema
 from lid.ui.gradio_patches.links import uploads_only
 from lid.ui.settings import MAX_FILES
@@ -20,7 +20,12 @@ from lid.verdict import KINDS, is_damaged
 _PROBABILITIES = {"type": "object", "properties": {code: {"type": "number"} for code in CODES}}
 _ENTRY = {
     "type": "object",
-    "properties": {"start": {"type": "number"}, "end": {"type": "number"}, "probabilities": _PROBABILITIES},
+    "properties": {
+        "start": {"type": "number"},
+        "end": {"type": "number"},
+        "probabilities": _PROBABILITIES,
+        "channel": {"type": "integer"},
+    },
 }
 ENDPOINTS = ("identify", "identify_batch")
 PREDICTION_SCHEMA = {  # of `Prediction.to_dict`
@@ -39,6 +44,20 @@ PREDICTION_SCHEMA = {  # of `Prediction.to_dict`
     },
 }
 PREDICTION_SCHEMA["required"] = list(PREDICTION_SCHEMA["properties"])
+_COUNT = {"type": "integer", "minimum": 1}
+_SPEAKER = {key: PREDICTION_SCHEMA["properties"][key] for key in TOLD}
+PREDICTION_SCHEMA["properties"] |= {  # where a file left a choice
+    "track": {"type": "object", "properties": {"number": _COUNT, "of": _COUNT}},
+    "channels": {
+        "type": "object",
+        "properties": {
+            "kind": {"enum": ["opposite", "one", "two"]},
+            "heard": {"type": "array", "items": _COUNT},
+            "of": _COUNT,
+        },
+    },
+    "speakers": {"type": "array", "items": {"type": "object", "properties": {"channel": _COUNT, **_SPEAKER}}},
+}
 ERROR_SCHEMA = {"type": "object", "properties": {"error": {"type": "string"}}}
 BATCH_SCHEMA = {"type": "array", "items": {"anyOf": [PREDICTION_SCHEMA, ERROR_SCHEMA]}}
 
@@ -46,7 +65,7 @@ BATCH_SCHEMA = {"type": "array", "items": {"anyOf": [PREDICTION_SCHEMA, ERROR_SC
 class Endpoints:
     """The functions behind the endpoints, for one model and its limits."""
 
-    def __init__(self, identify: Callable[[np.ndarray], Prediction], limits: Limits):
+    def __init__(self, identify: Callable[[Recording], Prediction], limits: Limits):
         self._identify = identify
         self.limits = limits
 
@@ -68,12 +87,13 @@ class Endpoints:
         "no_speech" or "damaged"; languages, the codes that the verdict names; language, the likeliest ("uz", "ru",
         "en", or null without speech), with calibrated probabilities; known (whether it is any of the three; null if the
         model cannot tell) with known_score; duration_seconds, speech_seconds; damaged (whether part of the file could
-        not be read); and a timeline of {start, end, probabilities}. Go by the verdict: language is also given where
+        not be read); and a timeline of {start, end, probabilities}. Where a file left a choice, track, channels, and
+        speakers (one for each channel of a call) say what was heard. Go by the verdict: language is also given where
         the verdict is "not_sure" or "none_of_the_three". A file that cannot be used is an error whose message is a
         sentence that says why.
 
         Args:
-            file: The recording: WAV, FLAC, MP3, OGG/Opus, M4A/AAC or WebM.
+            file: The recording: any usual format, of sound or of video with sound.
         """
         try:
             if file is None:
@@ -104,7 +124,7 @@ class Endpoints:
             return {"error": _sentence(budget.explained(as_input_error(error)))}
 
     def _answer(self, recording: Recording) -> dict:
-        return self._identify(recording.waveform).to_dict(is_damaged(recording))
+        return self._identify(recording).to_dict(is_damaged(recording))
 
 
 class Budget:

@@ -279,7 +279,7 @@ class Page:
         for index, path in enumerate(paths):
             try:
                 recording = budget.spend(audio.read(path, budget.limits()))
-                prediction = self._identify(recording.waveform)
+                prediction = self._identify(recording)
                 rows[index] = replace(rows[index], prediction=prediction, damaged=is_damaged(recording))
             except Exception as error:  # whatever happens to one file, the others go on
                 problem = budget.explained(as_input_error(error))

@@ -51,14 +51,16 @@ class ProgressUpdate:
     language: str
 
 
-def with_progress(identify: Callable) -> Callable[[np.ndarray], Iterator[ProgressUpdate | Prediction]]:
-    """Turn `identify(waveform, progress)` into a generator: a ProgressUpdate after each window, then the Prediction.
+def with_progress(
+    identify: Callable,
+) -> Callable[[np.ndarray | audio.Recording], Iterator[ProgressUpdate | Prediction]]:
+    """Turn `identify(sound, progress)` into a generator: a ProgressUpdate after each window, then the Prediction.
 
     ZeroGPU lends its GPU to one call of a function or of a generator, so the updates have to come from a generator.
     Closing it ends the work after the present window.
     """
 
-    def run(waveform: np.ndarray) -> Iterator[ProgressUpdate | Prediction]:
+    def run(sound: np.ndarray | audio.Recording) -> Iterator[ProgressUpdate | Prediction]:
         results: queue.SimpleQueue = queue.SimpleQueue()
         cancelled = threading.Event()
 
@@ -69,7 +71,7 @@ def with_progress(identify: Callable) -> Callable[[np.ndarray], Iterator[Progres
 
         def work() -> None:
             try:
-                results.put(identify(waveform, progress))
+                results.put(identify(sound, progress))
             except Exception as error:
                 results.put(error)
 
@@ -91,7 +93,7 @@ class _Cancelled(Exception):
 
 
 def analyse(
-    path: str | os.PathLike, identify: Callable[[np.ndarray], Iterator], window_seconds: float, limits: Limits
+    path: str | os.PathLike, identify: Callable[[audio.Recording], Iterator], window_seconds: float, limits: Limits
 ) -> Iterator[ProgressUpdate | RecordingResult]:
     """Decode a file and identify it: a ProgressUpdate after each window, then the RecordingResult.
 
@@ -99,7 +101,7 @@ def analyse(
     InputError for a file that cannot be used.
     """
     recording = audio.read(path, limits)
-    for update in identify(recording.waveform):
+    for update in identify(recording):
         if isinstance(update, Prediction):
             yield result_of(recording.waveform, update, window_seconds, is_damaged(recording))
         else:

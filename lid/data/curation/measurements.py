@@ -24,7 +24,7 @@ from lid.data.clip import Clip
 from lid.data.curation import fingerprint
 from lid.errors import InputError
 
-VERSION = 1  # raise it when a measure changes: records of other versions are made again
+VERSION = 2  # raise it when a measure changes: records of other versions are made again
 FRAME = 320  # samples, 20 ms: the grain of levels
 SPECTRUM = 512  # samples, 32 ms: the grain of frequencies is 31 Hz
 FLOOR_DB = -120.0  # dBFS of digital zero
@@ -35,6 +35,7 @@ BATCH = 64  # clips measured by each process between two writes to the cache
 # Nothing is too short to be measured; what is shorter than a training clip may be is for the checks to say.
 LIMITS = Limits(min_seconds=0.0)
 SIGNATURES = (b"OggS", b"ID3", b"RIFF", b"fLaC", b"FORM", b"\x1aE\xdf\xa3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+SIGNATURES += (b"0&\xb2u", b"FLV", b"NIST_1A")
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,17 @@
 """Decoding: any container, rate, depth and channel count gives the same sound; what cannot be read is a sentence."""
 
-import io
-
-import av
 import numpy as np
 import pytest
-import soundfile
 
 from lid import InputError, audio
 from lid.audio import SAMPLE_RATE, Limits
+from tests.recordings import encoded, wav
 
 SECONDS = 1.5
 
 
 def tone(rate: int, hertz: float = 440.0) -> np.ndarray:
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(SECONDS * rate)) / rate)).astype(np.float32)
-
-
-def wav(samples: np.ndarray, rate: int, subtype: str = "PCM_16", container: str = "WAV") -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, subtype=subtype, format=container)
-    return file.getvalue()
-
-
-def encoded(container: str, codec: str, rate: int) -> bytes:
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray((tone(rate) * 32767).astype(np.int16)[None], format="s16", layout="mono")
-        frame.sample_rate = rate
-        resampler = av.AudioResampler(stream.format, "mono", rate, stream.frame_size or None)
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            output.mux(stream.encode(piece))
-        output.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def assert_is_the_tone(waveform: np.ndarray, seconds: float = SECONDS) -> None:
@@ -75,12 +53,12 @@ def test_channels_are_averaged(channels):
     ],
 )
 def test_containers(container, codec, rate):
-    assert_is_the_tone(audio.decode(encoded(container, codec, rate)))
+    assert_is_the_tone(audio.decode(encoded([tone(SAMPLE_RATE)], container, codec, rate)))
 
 
 def test_a_path_and_its_bytes_are_the_same(tmp_path):
     file = tmp_path / "no extension"
-    file.write_bytes(encoded("mp3", "libmp3lame", 44_100))
+    file.write_bytes(encoded([tone(SAMPLE_RATE)], "mp3", "libmp3lame", 44_100))
     assert np.array_equal(audio.decode(file), audio.decode(file.read_bytes()))
 
 
@@ -91,7 +69,7 @@ def test_nan_and_infinity_become_silence():
 
 
 def test_what_can_be_read_of_a_damaged_file_is_returned():
-    whole = encoded("ogg", "libopus", 48_000)
+    whole = encoded([tone(SAMPLE_RATE)], "ogg", "libopus", 48_000)
     recording = audio.read(whole[: len(whole) * 2 // 3])
     assert 0.3 < recording.seconds < SECONDS
 

@@ -1,0 +1,136 @@
+"""Path or bytes -> sound at 16 kHz. The only place that decodes, and where every limit on input lives.
+
+PyAV decodes because its wheel carries FFmpeg's libraries: every container a browser or a phone makes, with nothing to
+install on the system. `decode` gives one waveform; `read` gives a Recording, which also tells which track and which
+channels were taken, and keeps the two sides of a call apart.
+"""
+
+import os
+from dataclasses import dataclass
+
+import av
+import numpy as np
+
+from lid.audio import channels, container, samples
+from lid.audio.channels import Channels
+from lid.audio.formats import CONTAINERS, FORMATS_IN_WORDS
+from lid.audio.limits import DEFAULT_LIMITS, SAMPLE_RATE, Budget, Limits
+from lid.errors import InputError
+
+__all__ = [
+    "CONTAINERS",
+    "DEFAULT_LIMITS",
+    "FORMATS_IN_WORDS",
+    "SAMPLE_RATE",
+    "Channels",
+    "Limits",
+    "Recording",
+    "Track",
+    "decode",
+    "read",
+]
+
+ENOUGH_SPEECH = 0.5  # seconds in a track, with which the ones after it are not looked at
+MOST_SEARCHED = 2  # times as long as a recording may be: what is searched for speech in all tracks together
+
+
+@dataclass(frozen=True)
+class Track:
+    """Which of a file's audio tracks was taken, from 1, `of` how many."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded clip. `sounds` are float32 (samples,) at 16 kHz, in [-1, 1]: one, or two where each channel has a sound
+    of its own, as in a call; what leaked from one into the other is muted.
+
+    `declared_seconds` is what the container claims (None when it does not), `damaged` whether part of the file could
+    not be decoded: a truncated or corrupted clip still yields what could be read. `track` is None where there was one
+    only, `channels` where there were not two.
+    """
+
+    sounds: tuple[np.ndarray, ...]
+    declared_seconds: float | None = None
+    damaged: bool = False
+    track: Track | None = None
+    channels: Channels | None = None
+
+    @property
+    def waveform(self) -> np.ndarray:
+        """One float32 array (samples,): the sound, or the mean of the two, made anew each time."""
+        return self.sounds[0] if len(self.sounds) == 1 else (self.sounds[0] + self.sounds[1]) / 2
+
+    @property
+    def seconds(self) -> float:
+        return len(self.sounds[0]) / SAMPLE_RATE
+
+
+def decode(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
+    """Decode a file path or a file's bytes to mono float32 of shape (samples,) at 16 kHz, in [-1, 1].
+
+    Of two channels it is what can be heard in them (`lid.audio.channels`); more are averaged. What can be read of a
+    damaged file is returned. Raises InputError with a sentence for whoever sent the file when it is missing, empty, not
+    audio, unreadable, or outside `limits`.
+    """
+    return read(source, limits).waveform
+
+
+def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> Recording:
+    """As `decode`, and tells what was taken, what the file claims, and whether part of it was unreadable.
+
+    Of several tracks it takes the one that the file calls its default, or the first; where nobody speaks in that, the
+    next in which somebody does.
+    """
+    budget = Budget(limits)
+    best, speech, failure = None, -1.0, None
+    tried, seconds = 0, 0.0
+    while True:
+        with container.opened(source, limits) as (opened, head):
+            tracks = container.audio_tracks(opened)
+            try:
+                recording = _read_track(opened, tracks[tried], head, limits, budget)
+            except InputError as error:
+                if error.reason not in ("unreadable", "too_short"):
+                    raise
+                recording, failure = None, failure or error
+        tried += 1
+        if recording is not None:
+            found = _speech_seconds(recording) if len(tracks) > 1 else 0.0
+            if found > speech:
+                best, speech = recording, found
+            seconds += recording.seconds
+        if tried == len(tracks) or speech >= ENOUGH_SPEECH or seconds > MOST_SEARCHED * limits.max_seconds:
+            break
+    if best is None:
+        raise failure
+    return best
+
+
+def _read_track(
+    opened: av.container.InputContainer, number: int, head: bytes, limits: Limits, budget: Budget
+) -> Recording:
+    """Track `number` of the audio tracks, from 0."""
+    stream = opened.streams.audio[number]
+    sound = samples.gather(container.frames(opened, stream, budget), stream.codec_context.name, limits)
+    kind, sounds = channels.sort_out(*sound.rows) if len(sound.rows) == 2 else (None, sound.rows)
+    claimed = container.declared_seconds(opened, stream, head)
+    if claimed is not None and sound.end is not None:
+        # Where time stamps leave gaps or begin late, what is there reaches further than it lasts.
+        claimed = sound.seconds + max(0.0, claimed - max(sound.seconds, sound.end))
+    of = len(opened.streams.audio)
+    return Recording(
+        tuple(np.clip(one, -1.0, 1.0, out=one) for one in sounds),
+        claimed,
+        sound.damaged,
+        Track(number + 1, of) if of > 1 else None,
+        kind,
+    )
+
+
+def _speech_seconds(recording: Recording) -> float:
+    from lid import vad  # needs torch, and only files of several tracks need it here
+
+    return sum(end - start for start, end in vad.find(recording.waveform))

@@ -1,0 +1,201 @@
+"""A file -> its tracks and their frames, by FFmpeg.
+
+FFmpeg parses hostile files, so it gets bytes or one regular file, and only the containers of `formats`.
+"""
+
+import contextlib
+import ctypes
+import functools
+import io
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.stream import Disposition
+
+from lid.audio.formats import CONTAINERS, refusal
+from lid.audio.limits import MOST_MEMORY, MOST_STREAMS, Budget, Limits
+from lid.errors import InputError
+
+HEAD = 1024  # bytes looked at of what comes after the tags
+MOST_TAGS = 8
+# What stands where one MP3 ends and the next was joined to it: tags, and the first frame's table of contents.
+SEAMS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"Xing", b"Info", b"VBRI")
+JOINABLE = ("mp3", "aac")
+SEAM_PACKETS = 2  # packets after an undecodable one in which the mark of a seam may follow
+# Without a length of their own: FFmpeg divides the file's size by the first frames' bit rate, or subtracts time stamps.
+ONE_LENGTH = ("asf", "flv", "matroska,webm")  # for all streams together: that of the picture, where there is one
+UNDECLARED = ("aac", "amr", "gsm", "mpegts")
+
+
+@contextlib.contextmanager
+def opened(source: str | os.PathLike | bytes, limits: Limits) -> Iterator[tuple[av.container.InputContainer, bytes]]:
+    """The container of a path or of a file's bytes, and how the file begins after its tags. Raises InputError for what
+    is none that we read, also when that turns out later, inside the `with`."""
+    _bound_memory()
+    options = {
+        "format_whitelist": CONTAINERS,
+        "codec_whitelist": _sound_decoders(),
+        "protocol_whitelist": "file",
+        "max_streams": str(MOST_STREAMS),
+    }
+    with _file(source, limits) as file:
+        head = _after_tags(file)
+        try:
+            with av.open(file, options=options) as container:
+                yield container, head
+        except InputError:
+            raise
+        except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+            raise InputError(refusal(head), "not_audio") from error
+
+
+@functools.cache
+def _sound_decoders() -> str:
+    """FFmpeg's decoders of sound. It would look into pictures too, to tell their size, and their decoders are many."""
+    decoders = []
+    for name in sorted(av.codecs_available):
+        with contextlib.suppress(ValueError):  # it has an encoder only
+            if av.Codec(name, "r").type == "audio":
+                decoders.append(name)
+    return ",".join(decoders)
+
+
+def _bound_memory() -> None:
+    """FFmpeg's own bound for one allocation is 2 GB. PyAV does not say how to lower it; the libraries it loads do."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(MOST_MEMORY))
+
+
+def _file(source: str | os.PathLike | bytes, limits: Limits) -> BinaryIO:
+    if isinstance(source, bytes | bytearray | memoryview):
+        size, file = len(source), io.BytesIO(source)
+    else:
+        path = Path(source)
+        try:
+            if not path.exists():
+                raise InputError(f"There is no file named {path.name}.", "missing")
+            if not path.is_file():
+                raise InputError(f"{path.name} is not a file.", "missing")
+            size, file = path.stat().st_size, path.open("rb")
+        except OSError as error:  # no permission, a name that is too long, a disk that fails
+            raise InputError(f"{path.name} cannot be opened: {error.strerror}.", "unreadable") from error
+    if size == 0:
+        raise InputError("This file is empty (0 bytes). Record or export it again.", "empty")
+    if size > limits.max_bytes:
+        raise InputError(
+            f"This file has {size / 1e6:.0f} MB; the limit is {limits.max_bytes / 1e6:.0f} MB. Send a shorter clip or "
+            "a compressed format such as MP3.",
+            "too_large",
+        )
+    return file
+
+
+def _after_tags(file: BinaryIO) -> bytes:
+    """The first bytes after a file's ID3v2 tags. https://id3.org/id3v2.4.0-structure: a tag is ten bytes, and as many
+    as the last four of them say, seven bits in each."""
+    start = 0
+    for _ in range(MOST_TAGS):
+        file.seek(start)
+        head = file.read(HEAD)
+        if not head.startswith(b"ID3") or len(head) < 10:
+            break
+        start += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    file.seek(0)
+    return head
+
+
+def audio_tracks(container: av.container.InputContainer) -> list[int]:
+    """Which of the container's audio streams, counted from 0, can be decoded: first the one that the file calls its
+    default, then the others in order. Raises InputError when there is none."""
+    streams = container.streams.audio
+    if not streams:
+        raise InputError("This file has no audio track. Send a sound recording.", "not_audio")
+    known = [number for number, stream in enumerate(streams) if stream.codec_context is not None]
+    if not known:
+        raise InputError("The sound in this file is in a code that cannot be read here: convert it.", "unreadable")
+    return sorted(known, key=lambda number: not streams[number].disposition & Disposition.default)
+
+
+def frames(
+    container: av.container.InputContainer, stream: av.AudioStream, budget: Budget
+) -> Iterator[av.AudioFrame | None]:
+    """Decoded frames; None stands for a packet that could not be decoded, unless two files were joined there."""
+    packets = container.demux(stream)
+    joinable = container.format.name in JOINABLE
+    before = b""  # the last packet: a mark may lie across two, where the frame before was cut off
+    waiting = 0  # packets in which the mark of a seam may still explain one that could not be decoded
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except av.FFmpegError:  # the container itself breaks off: keep what came before
+            yield None
+            break
+        decoded = _decoded(packet)
+        budget.spend(sum(frame.samples * frame.layout.nb_channels for frame in decoded or ()))
+        seam = joinable and (waiting or decoded is None) and _is_seam(before + bytes(packet))
+        if waiting and seam:
+            waiting = 0
+        elif waiting:
+            waiting -= 1
+            if not waiting or decoded is None:
+                yield None
+        if decoded is None and not joinable:
+            yield None
+        elif decoded is None and not seam:
+            waiting = SEAM_PACKETS
+        before = bytes(packet) if joinable else b""
+        yield from decoded or ()
+    if waiting:
+        yield None
+
+
+def _decoded(packet: av.Packet) -> list[av.AudioFrame] | None:
+    try:
+        return packet.decode()
+    except av.FFmpegError:
+        return None
+
+
+def _is_seam(data: bytes) -> bool:
+    return any(mark in data for mark in SEAMS)
+
+
+def declared_seconds(container: av.container.InputContainer, stream: av.AudioStream, head: bytes) -> float | None:
+    """What the file itself says of its length: None when it says nothing, and FFmpeg's duration is a guess.
+
+    `head` is the file's beginning, after its ID3 tags.
+    """
+    if container.format.name in UNDECLARED or (
+        container.format.name == "mp3" and not _mp3_declares(head, container.size)
+    ):
+        return None
+    if container.format.name in ONE_LENGTH and len(container.streams) > 1:
+        return None
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _mp3_declares(head: bytes, size: int) -> bool:
+    """Whether an MP3 begins with a table of contents that says how many frames there are, for all of the file.
+
+    http://gabriel.mp3-tech.org/mp3infotag.html: a mark, four bytes of flags, then a count of frames (flag 1) and of
+    bytes (flag 2), as far as the flags say so. Fraunhofer's VBRI has, after its mark, ten bytes, of which the last four
+    count bytes, and then frames. Where the file is a good deal longer than that, another was joined to it.
+    """
+    place = next((place for place in (head.find(mark) for mark in (b"Xing", b"Info", b"VBRI")) if place >= 0), None)
+    if place is None or len(head) < place + 18:
+        return False
+    if head[place : place + 4] == b"VBRI":
+        counted, frames_counted = struct.unpack(">2I", head[place + 10 : place + 18])
+    else:
+        flags, *numbers = struct.unpack(">3I", head[place + 4 : place + 16])
+        frames_counted = numbers.pop(0) if flags & 1 else 0
+        counted = numbers.pop(0) if flags & 2 else 0
+    return bool(frames_counted) and not (counted and size - counted > counted / 16)  # as FFmpeg's mp3dec.c
