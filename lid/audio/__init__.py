@@ -85,24 +85,29 @@ def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> 
     next in which somebody does.
     """
     budget = Budget(limits)
-    best, speech, failure = None, -1.0, None
-    tried, seconds = 0, 0.0
-    while True:
-        with container.opened(source, limits) as (opened, head):
-            tracks = container.audio_tracks(opened)
-            try:
-                recording = _read_track(opened, tracks[tried], head, limits, budget)
-            except InputError as error:
-                if error.reason not in ("unreadable", "too_short"):
-                    raise
-                recording, failure = None, failure or error
-        tried += 1
-        if recording is not None:
-            found = _speech_seconds(recording) if len(tracks) > 1 else 0.0
-            if found > speech:
-                best, speech = recording, found
-            seconds += recording.seconds
-        if tried == len(tracks) or speech >= ENOUGH_SPEECH or seconds > MOST_SEARCHED * limits.max_seconds:
+    with container.opened(source, limits) as (opened, head):
+        tracks = container.audio_tracks(opened)
+        if len(tracks) == 1:
+            return _read_track(opened, tracks[0], head, limits, budget)
+    return _read_one_of(tracks, source, limits, budget)
+
+
+def _read_one_of(tracks: list[int], source: str | os.PathLike | bytes, limits: Limits, budget: Budget) -> Recording:
+    """The first of the tracks in which somebody speaks; where that is nowhere for long, the one with most speech."""
+    best, most, searched, failure = None, -1.0, 0.0, None
+    for number in tracks:
+        try:
+            with container.opened(source, limits) as (opened, head):
+                recording = _read_track(opened, number, head, limits, budget)
+        except InputError as error:
+            if error.reason not in ("unreadable", "too_short"):
+                raise
+            failure = failure or error
+            continue
+        if (speech := _speech_seconds(recording)) > most:
+            best, most = recording, speech
+        searched += recording.seconds
+        if most >= ENOUGH_SPEECH or searched > MOST_SEARCHED * limits.max_seconds:
             break
     if best is None:
         raise failure

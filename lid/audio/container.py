@@ -131,7 +131,8 @@ def frames(
     while True:
         try:
             packet = next(packets)
-        except StopIteration:
+        # PyAV 18 flushes streams that turn up on the way too, which it does not know, after those that it does.
+        except (StopIteration, IndexError):
             break
         except av.FFmpegError:  # the container itself breaks off: keep what came before
             yield None
