@@ -119,18 +119,20 @@ def _read_track(
 ) -> Recording:
     """Track `number` of the audio tracks, from 0."""
     stream = opened.streams.audio[number]
-    sound = samples.gather(container.frames(opened, stream, budget), stream.codec_context.name, limits)
-    kind, sounds = channels.sort_out(*sound.rows) if len(sound.rows) == 2 else (None, sound.rows)
-    claimed = container.declared_seconds(opened, stream, head)
-    if claimed is not None and sound.end is not None:
+    frames = container.Frames(opened, stream, budget)
+    rows = samples.gather(frames, stream.codec_context.name, limits)
+    kind, sounds = channels.sort_out(*rows) if len(rows) == 2 else (None, rows)
+    seconds = len(rows[0]) / SAMPLE_RATE
+    declared = container.declared_seconds(opened, stream, head)
+    if declared is not None and frames.end is not None:
         # Where time stamps leave gaps or begin late, what is there reaches further than it lasts.
-        claimed = sound.seconds + max(0.0, claimed - max(sound.seconds, sound.end))
-    of = len(opened.streams.audio)
+        declared = seconds + max(0.0, declared - max(seconds, frames.end))
+    tracks = len(opened.streams.audio)
     return Recording(
         tuple(np.clip(one, -1.0, 1.0, out=one) for one in sounds),
-        claimed,
-        sound.damaged,
-        Track(number + 1, of) if of > 1 else None,
+        declared,
+        frames.damaged,
+        Track(number + 1, tracks) if tracks > 1 else None,
         kind,
     )
 
