@@ -57,7 +57,9 @@ class Endpoints:
 
         Answers language ("uz", "ru", "en", or null without speech), calibrated probabilities, known (whether it is any
         of the three; null if the model cannot tell) with known_score, duration_seconds, speech_seconds and a timeline
-        of {start, end, probabilities}. A file that cannot be used is an error whose message is a sentence saying why.
+        of {start, end, probabilities}. Where a file leaves a choice, track and channels say what of it was heard; where
+        each channel has a speaker, as in a call, speakers has the language of each, and timeline the channel. A file
+        that cannot be used is an error whose message is a sentence saying why.
 
         Args:
             file: The recording: any usual format, of sound or of video with sound.
