@@ -20,6 +20,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av.subtitles.codeccontext  # noqa: F401 - PyAV loads it with the first stream of subtitles
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
@@ -186,7 +187,7 @@ def can_seal() -> bool:
 
 
 def _work(files: list[bytes], sealed: bool, pipe) -> None:
-    for data in files:  # loads what is loaded on first use
+    for data in files:  # loads what is loaded on first use; `import av...` above loads the rest
         outcome(data)
     pages = Path("/proc/self/statm")
     mapped = int(pages.read_text().split()[0]) * resource.getpagesize() if pages.exists() else 0

@@ -8,6 +8,8 @@ import zlib
 import numpy as np
 import soundfile
 
+from tests import recordings
+
 PLAYLISTS = {
     "playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{place}\n#EXT-X-ENDLIST\n",
     "concatenation": "ffconcat version 1.0\nfile '{place}'\n",
@@ -43,6 +45,7 @@ def files() -> dict[str, bytes]:
         "tag of 100 kB and no sound": id3({b"TXXX": b"x" * 100_000}),
         "cover of 256 MB": b"ID3\x03\0\0\x7f\x7f\x7f\x7fAPIC\x0f\xff\xff\xf0\0\0" + b"\xff\xd8" * 500,
         "24 hours of silence": opus(1, 24 * 3600 * 50 // 6),
+        "16 tracks of hiss": recordings.encoded([recordings.hiss(16_000)] * 16, "matroska", "libopus", 48_000),
     }
 
 

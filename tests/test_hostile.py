@@ -15,6 +15,7 @@ SOUND = {
     "NaN and infinity": 1.0,
     "far too loud": 1.0,
     "chunk of 4 GB": 1.0,
+    "16 tracks of hiss": 1.0,
 }
 REASONS = {
     "M4A index of 2 GB": "unreadable",

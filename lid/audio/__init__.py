@@ -85,24 +85,29 @@ def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> 
     next in which somebody does.
     """
     budget = Budget(limits)
-    best, speech, failure = None, -1.0, None
-    tried, seconds = 0, 0.0
-    while True:
-        with container.opened(source, limits) as (opened, head):
-            tracks = container.audio_tracks(opened)
-            try:
-                recording = _read_track(opened, tracks[tried], head, limits, budget)
-            except InputError as error:
-                if error.reason not in ("unreadable", "too_short"):
-                    raise
-                recording, failure = None, failure or error
-        tried += 1
-        if recording is not None:
-            found = _speech_seconds(recording) if len(tracks) > 1 else 0.0
-            if found > speech:
-                best, speech = recording, found
-            seconds += recording.seconds
-        if tried == len(tracks) or speech >= ENOUGH_SPEECH or seconds > MOST_SEARCHED * limits.max_seconds:
+    with container.opened(source, limits) as (opened, head):
+        tracks = container.audio_tracks(opened)
+        if len(tracks) == 1:
+            return _read_track(opened, tracks[0], head, limits, budget)
+    return _read_one_of(tracks, source, limits, budget)
+
+
+def _read_one_of(tracks: list[int], source: str | os.PathLike | bytes, limits: Limits, budget: Budget) -> Recording:
+    """The first of the tracks in which somebody speaks; where that is nowhere for long, the one with most speech."""
+    best, most, searched, failure = None, -1.0, 0.0, None
+    for number in tracks:
+        try:
+            with container.opened(source, limits) as (opened, head):
+                recording = _read_track(opened, number, head, limits, budget)
+        except InputError as error:
+            if error.reason not in ("unreadable", "too_short"):
+                raise
+            failure = failure or error
+            continue
+        if (speech := _speech_seconds(recording)) > most:
+            best, most = recording, speech
+        searched += recording.seconds
+        if most >= ENOUGH_SPEECH or searched > MOST_SEARCHED * limits.max_seconds:
             break
     if best is None:
         raise failure
@@ -114,18 +119,20 @@ def _read_track(
 ) -> Recording:
     """Track `number` of the audio tracks, from 0."""
     stream = opened.streams.audio[number]
-    sound = samples.gather(container.frames(opened, stream, budget), stream.codec_context.name, limits)
-    kind, sounds = channels.sort_out(*sound.rows) if len(sound.rows) == 2 else (None, sound.rows)
-    claimed = container.declared_seconds(opened, stream, head)
-    if claimed is not None and sound.end is not None:
+    frames = container.Frames(opened, stream, budget)
+    rows = samples.gather(frames, stream.codec_context.name, limits)
+    kind, sounds = channels.sort_out(*rows) if len(rows) == 2 else (None, rows)
+    seconds = len(rows[0]) / SAMPLE_RATE
+    declared = container.declared_seconds(opened, stream, head)
+    if declared is not None and frames.end is not None:
         # Where time stamps leave gaps or begin late, what is there reaches further than it lasts.
-        claimed = sound.seconds + max(0.0, claimed - max(sound.seconds, sound.end))
-    of = len(opened.streams.audio)
+        declared = seconds + max(0.0, declared - max(seconds, frames.end))
+    tracks = len(opened.streams.audio)
     return Recording(
         tuple(np.clip(one, -1.0, 1.0, out=one) for one in sounds),
-        claimed,
-        sound.damaged,
-        Track(number + 1, of) if of > 1 else None,
+        declared,
+        frames.damaged,
+        Track(number + 1, tracks) if tracks > 1 else None,
         kind,
     )
 

@@ -8,7 +8,6 @@ translation beside the original. Whether somebody speaks in both is for whoever 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 FRAME = 1024  # samples at 16 kHz, 64 ms
 AT_ONCE = 512  # frames, half a minute: keeps an hour's memory flat
@@ -67,7 +66,7 @@ def sort_out(mid: np.ndarray, side: np.ndarray) -> tuple[Channels, list[np.ndarr
 def _measure(mid: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, float, float]:
     """Levels in dB (frames, 2) of left and right in the band of speech; their correlation, -1 to 1, at the lag where it
     is strongest; and how many dB side has more than mid."""
-    frequencies = scipy.fft.rfftfreq(FRAME, 1 / 16_000)
+    frequencies = np.fft.rfftfreq(FRAME, 1 / 16_000)
     band = (frequencies >= LOW) & (frequencies <= HIGH)
     powers, cross, totals = [], np.zeros(len(frequencies), np.complex128), np.zeros(2)
     for start in range(0, len(mid), FRAME * AT_ONCE):
@@ -75,14 +74,14 @@ def _measure(mid: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, float, floa
         for row in (mid, side):
             part = row[start : start + FRAME * AT_ONCE]
             frames = np.pad(part, (0, -len(part) % FRAME)).reshape(-1, FRAME)
-            spectra.append(scipy.fft.rfft(frames)[:, band])
+            spectra.append(np.fft.rfft(frames)[:, band])
         left, right = spectra[0] + spectra[1], spectra[0] - spectra[1]
         powers.append(np.stack([np.sum(np.abs(one) ** 2, axis=1) for one in (left, right)], axis=1))
         cross[band] += np.sum(left * right.conj(), axis=0)
         totals += [np.sum(np.abs(one) ** 2, dtype=np.float64) for one in spectra]
     power = np.concatenate(powers).astype(np.float64)
     energies = power.sum(axis=0)
-    correlation = scipy.fft.irfft(cross)  # times FRAME / 2 for the two halves of a real spectrum
+    correlation = np.fft.irfft(cross)  # times FRAME / 2 for the two halves of a real spectrum
     best = max(*correlation[:LAGS], *correlation[-LAGS:], key=abs) * FRAME / 2
     levels = 10 * np.log10(np.maximum(2 * power / FRAME**2, 1e-12))
     return (

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import av
 from av.stream import Disposition
 
-from lid.audio.formats import CONTAINERS, refusal
+from lid.audio.formats import CONTAINERS, FORMATS_IN_WORDS, refusal
 from lid.audio.limits import MOST_MEMORY, MOST_STREAMS, Budget, Limits
 from lid.errors import InputError
 
@@ -116,54 +116,63 @@ def audio_tracks(container: av.container.InputContainer) -> list[int]:
         raise InputError("This file has no audio track. Send a sound recording.", "not_audio")
     known = [number for number, stream in enumerate(streams) if stream.codec_context is not None]
     if not known:
-        raise InputError("The sound in this file is in a code that cannot be read here: convert it.", "unreadable")
+        raise InputError(f"The codec of this file's sound cannot be read here. Send {FORMATS_IN_WORDS}.", "unreadable")
     return sorted(known, key=lambda number: not streams[number].disposition & Disposition.default)
 
 
-def frames(
-    container: av.container.InputContainer, stream: av.AudioStream, budget: Budget
-) -> Iterator[av.AudioFrame | None]:
-    """Decoded frames; None stands for a packet that could not be decoded, unless two files were joined there."""
-    packets = container.demux(stream)
-    joinable = container.format.name in JOINABLE
-    before = b""  # the last packet: a mark may lie across two, where the frame before was cut off
-    waiting = 0  # packets in which the mark of a seam may still explain one that could not be decoded
-    while True:
+class Frames:
+    """The decoded frames of a track, to be iterated over once.
+
+    Afterwards `damaged` tells whether packets could not be decoded, other than where files were joined, and `end` is
+    where the last frame ends, in seconds by its time stamp (None when it has none).
+    """
+
+    def __init__(self, container: av.container.InputContainer, stream: av.AudioStream, budget: Budget):
+        self.damaged = False
+        self.end: float | None = None
+        self._packets = container.demux(stream)
+        self._budget = budget
+        self._joinable = container.format.name in JOINABLE
+        self._before = b""  # the last packet: a mark may lie across two, where the frame before was cut off
+        self._waiting = 0  # packets in which a mark may still explain one that could not be decoded
+
+    def __iter__(self) -> Iterator[av.AudioFrame]:
+        while True:
+            try:
+                packet = next(self._packets)
+            # PyAV 18 flushes streams that turn up on the way too, which it does not know, after those that it does.
+            except (StopIteration, IndexError):
+                break
+            except av.FFmpegError:  # the container itself breaks off: keep what came before
+                self.damaged = True
+                break
+            frames = self._decode(packet)
+            self._budget.spend(sum(frame.samples * frame.layout.nb_channels for frame in frames))
+            for frame in frames:
+                if frame.time is not None:
+                    self.end = frame.time + frame.samples / frame.sample_rate
+                yield frame
+        self.damaged |= self._waiting > 0
+
+    def _decode(self, packet: av.Packet) -> list[av.AudioFrame]:
+        """A packet's frames; none where it cannot be decoded."""
+        frames, failed = [], False
         try:
-            packet = next(packets)
-        except StopIteration:
-            break
-        except av.FFmpegError:  # the container itself breaks off: keep what came before
-            yield None
-            break
-        decoded = _decoded(packet)
-        budget.spend(sum(frame.samples * frame.layout.nb_channels for frame in decoded or ()))
-        seam = joinable and (waiting or decoded is None) and _is_seam(before + bytes(packet))
-        if waiting and seam:
-            waiting = 0
-        elif waiting:
-            waiting -= 1
-            if not waiting or decoded is None:
-                yield None
-        if decoded is None and not joinable:
-            yield None
-        elif decoded is None and not seam:
-            waiting = SEAM_PACKETS
-        before = bytes(packet) if joinable else b""
-        yield from decoded or ()
-    if waiting:
-        yield None
-
-
-def _decoded(packet: av.Packet) -> list[av.AudioFrame] | None:
-    try:
-        return packet.decode()
-    except av.FFmpegError:
-        return None
-
-
-def _is_seam(data: bytes) -> bool:
-    return any(mark in data for mark in SEAMS)
+            frames = packet.decode()
+        except av.FFmpegError:
+            failed = True
+        if not self._joinable:
+            self.damaged |= failed
+            return frames
+        data = bytes(packet)
+        if failed or self._waiting:
+            if any(mark in self._before + data for mark in SEAMS):
+                self._waiting = 0
+            else:
+                self.damaged |= self._waiting == 1 or (failed and self._waiting > 0)
+                self._waiting = SEAM_PACKETS if failed else self._waiting - 1
+        self._before = data
+        return frames
 
 
 def declared_seconds(container: av.container.InputContainer, stream: av.AudioStream, head: bytes) -> float | None:

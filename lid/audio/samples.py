@@ -4,7 +4,7 @@ A track of two channels becomes two rows, their mean and half their difference (
 most recordings need, and left and right are the sum and the difference of the rows. Any other number is averaged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import av
@@ -27,33 +27,18 @@ LARGEST = 2.0**40  # more than the largest integers that floats are filled with
 INT16_IN_INT32 = 2.0**16  # how far under full scale 16-bit numbers are in a 32-bit file
 
 
-@dataclass
-class Sound:
-    """A decoded track: `rows` float32 (samples,) at 16 kHz, not yet cut to [-1, 1]; one, or mid and side.
+def gather(frames: Iterable[av.AudioFrame], codec: str, limits: Limits) -> list[np.ndarray]:
+    """The frames of a track -> float32 (samples,) at 16 kHz, not yet cut to [-1, 1]: one row, or mid and side.
 
-    `damaged`: packets could not be decoded. `end` is the last time stamp in seconds, None when there are none.
+    `codec` is FFmpeg's name. Raises InputError for nothing, too little, or too much.
     """
-
-    rows: list[np.ndarray]
-    damaged: bool
-    end: float | None
-
-    @property
-    def seconds(self) -> float:
-        return len(self.rows[0]) / SAMPLE_RATE
-
-
-def gather(frames: Iterator[av.AudioFrame | None], codec: str, limits: Limits) -> Sound:
-    """Decode a track. `codec` is FFmpeg's name. Raises InputError for nothing, too little, or too much."""
-    clock, scale = _Clock(), _Scale(codec)
+    scale = _Scale(codec)
     gathered: list[
         bytearray
     ] = []  # grow in place: a list of pieces joined at the end would take twice an hour's 230 MB
-    damaged, resamplers, rate = False, [], None
-    for block in _blocks(clock.watch(frames), limits):
-        if block is None:
-            damaged = True
-            continue
+    resamplers: list[soxr.ResampleStream] = []
+    rate = None
+    for block in _blocks(frames, limits):
         rows = scale.tame(block.rows)
         if not gathered:
             gathered = [bytearray() for _ in rows]
@@ -71,32 +56,19 @@ def gather(frames: Iterator[av.AudioFrame | None], codec: str, limits: Limits) -
                 "too_long",
             )
     _finish(resamplers, gathered)
-    sound = Sound([np.frombuffer(samples, np.float32) for samples in gathered], damaged, clock.end)
-    if not gathered or not len(sound.rows[0]):
+    rows = [np.frombuffer(samples, np.float32) for samples in gathered]
+    if not rows or not len(rows[0]):
         raise InputError("No sound could be read from this file. Record or export it again.", "unreadable")
-    if sound.seconds < limits.min_seconds:
-        raise InputError(f"This recording lasts {sound.seconds:.2f} s. Speak for at least a second.", "too_short")
-    scale.set_right(sound.rows)
-    return sound
+    if (seconds := len(rows[0]) / SAMPLE_RATE) < limits.min_seconds:
+        raise InputError(f"This recording lasts {seconds:.2f} s. Speak for at least a second.", "too_short")
+    scale.set_right(rows)
+    return rows
 
 
 def _finish(resamplers: list[soxr.ResampleStream], gathered: list[bytearray]) -> None:
     """Take what the resamplers still hold."""
     for resampler, samples in zip(resamplers, gathered, strict=bool(resamplers)):
         samples += resampler.resample_chunk(np.zeros(0, np.float32), last=True).data
-
-
-class _Clock:
-    """Remembers where the last frame ends, in seconds by its time stamp."""
-
-    def __init__(self):
-        self.end: float | None = None
-
-    def watch(self, frames: Iterator[av.AudioFrame | None]) -> Iterator[av.AudioFrame | None]:
-        for frame in frames:
-            if frame is not None and frame.time is not None:
-                self.end = frame.time + frame.samples / frame.sample_rate
-            yield frame
 
 
 class _Scale:
@@ -140,14 +112,11 @@ class _Block:
     rows: np.ndarray
 
 
-def _blocks(frames: Iterator[av.AudioFrame | None], limits: Limits) -> Iterator[_Block | None]:
-    """Frames joined to blocks of about BLOCK_SECONDS; None stands for a packet that could not be decoded."""
+def _blocks(frames: Iterable[av.AudioFrame], limits: Limits) -> Iterator[_Block]:
+    """Frames joined to blocks of about BLOCK_SECONDS."""
     arrays: list[np.ndarray] = []
     kind, gathered = (0, "", False, 0), 0
     for frame in frames:
-        if frame is None:
-            yield None
-            continue
         this = (frame.sample_rate, frame.format.name, frame.format.is_planar, frame.layout.nb_channels)
         enough = min(BLOCK_SECONDS * frame.sample_rate, BLOCK_SAMPLES / frame.layout.nb_channels)
         if arrays and (this != kind or gathered >= enough):

@@ -10,6 +10,7 @@ from lid import InputError, audio
 from lid.audio import FORMATS_IN_WORDS, SAMPLE_RATE, Track
 from lid.data.clip import Clip
 from lid.data.curation import quality
+from lid.ui import texts, wording
 from tests.conftest import EXAMPLES
 from tests.recordings import cut_short, encoded, gsm, hiss, patched, silence, sphere, voice, wav
 
@@ -56,6 +57,11 @@ def test_a_track_in_an_unknown_codec_is_passed_over():
     assert alike(recording.waveform, voice("uz")) > 0.9
     with pytest.raises(InputError, match="cannot be read here"):
         audio.read(patched(encoded([voice("ru")], "matroska", "libopus", 48_000), b"A_OPUS", b"A_NEXT"))
+
+
+def test_a_stream_may_turn_up_on_the_way():
+    broadcast = encoded([voice("uz")], "mpegts", "aac") + encoded([voice("ru"), voice("ru")], "mpegts", "mp2")
+    assert alike(audio.decode(broadcast)[: 5 * SAMPLE_RATE], voice("uz")) > 0.8
 
 
 def test_one_track_is_no_choice():
@@ -164,3 +170,10 @@ def test_names_that_cannot_be_opened_are_a_sentence(tmp_path):
     with open(name, "wb") as file:
         file.write(wav(voice("uz")))
     assert len(audio.decode(name))
+
+
+def test_the_list_of_formats_is_the_same_everywhere():
+    assert FORMATS_IN_WORDS in " ".join((EXAMPLES.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    with pytest.raises(InputError, match=FORMATS_IN_WORDS):
+        audio.decode(b"words, no sound" * 100)
+    assert FORMATS_IN_WORDS in wording.limits_note(texts.ENGLISH, audio.DEFAULT_LIMITS)
