@@ -103,7 +103,7 @@ def install(run: Path, statement: Path, root: Path = ROOT) -> None:
     (root / "assets" / "figures").mkdir(parents=True, exist_ok=True)
     figures.reliability(metrics["calibration"], root / "assets" / "figures" / "reliability.svg")
     (model / "README.md").write_text(fill("card", metrics, audit, text, root=root))
-    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, _text(root, "FAILURES.md"), root))
+    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, _text(root, "FAILURES.md"), root=root))
 
 
 def _share(rate: dict) -> str:
