@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     history = loop.train(
         model,
         batches,
-        lambda current: evaluate.score(current.base_model.model, held_out),
+        lambda current: evaluate.score(checkpoint.inside(current), held_out),
         optimisation,
         run.output,
         accelerator,
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not first:
         return
     with checkpoint.writing(run.output / "adapter"):
-        model.save_pretrained(run.output / "adapter")
+        model.save_pretrained(str(run.output / "adapter"))
 
     # Fit what is served beside the weights, on one half of the recorded noise; the other half tests it.
     trained = Checkpoint.merged(model)

@@ -45,7 +45,7 @@ def opened(source: str | os.PathLike | bytes, limits: Limits) -> Iterator[tuple[
     with _file(source, limits) as file:
         head = _after_tags(file)
         try:
-            with av.open(file, options=options) as container:
+            with av.open(file, "r", options=options) as container:
                 yield container, head
         except InputError:
             raise
@@ -154,9 +154,10 @@ class Frames:
                 yield frame
         self.damaged |= self._waiting > 0
 
-    def _decode(self, packet: av.Packet) -> list[av.AudioFrame]:
+    def _decode(self, packet: "av.Packet[av.AudioStream]") -> list[av.AudioFrame]:
         """A packet's frames; none where it cannot be decoded."""
-        frames, failed = [], False
+        frames: list[av.AudioFrame] = []
+        failed = False
         try:
             frames = packet.decode()
         except av.FFmpegError:

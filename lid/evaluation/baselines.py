@@ -46,11 +46,11 @@ def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> 
     decoder or knows no languages.
     """
     try:
-        tokens = GenerationConfig.from_pretrained(base_model).lang_to_id
+        tokens: dict[str, int] = vars(GenerationConfig.from_pretrained(base_model))["lang_to_id"]
         model = WhisperForConditionalGeneration.from_pretrained(
             base_model, use_safetensors=True, dtype=torch.float32
         ).eval()
-    except (OSError, AttributeError):
+    except (OSError, KeyError):
         return None
     languages = [token.strip("<|>") for token in tokens]
     start = torch.tensor([[model.config.decoder_start_token_id]])

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import f1_score
-from torch import nn
 from tqdm import tqdm
 
 from lid import audio
@@ -17,6 +16,7 @@ from lid.evaluation import metrics
 from lid.evaluation.embeddings import clip_logits
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
+from lid.model.whisper import Classifier
 
 LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
 # Conditions every language is put through alike; each takes a waveform and a generator.
@@ -47,7 +47,7 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
 
-def score(model: nn.Module, held_out: dict[str, tuple]) -> dict[str, float]:
+def score(model: Classifier, held_out: dict[str, tuple]) -> dict[str, float]:
     """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, which is what training selects by."""
     accuracy, loss = {}, []
     for name, (waveforms, labels) in held_out.items():
@@ -63,7 +63,7 @@ def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction
     return [identifier.identify(audio.decode(clip.audio)) for clip in tqdm(clips, "evaluating", mininterval=2)]
 
 
-def by_channel(model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
+def by_channel(model: Classifier, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
     """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
     labels = np.asarray(labels)
     results = {}
@@ -92,7 +92,7 @@ def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Predict
 
 
 def by_length(
-    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seconds: Sequence[float] = LENGTHS
+    model: Classifier, waveforms: Sequence[np.ndarray], labels: Sequence[int], seconds: Sequence[float] = LENGTHS
 ) -> dict[str, dict]:
     """Accuracy and recalls on the first so many seconds of each clip that has them."""
     labels = np.asarray(labels)

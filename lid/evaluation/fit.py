@@ -43,9 +43,9 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     known = parts.train.sample(KNOWN_CLIPS)
     background = parts.train.where(lambda clip: clip.language not in CODES)
     embeddings, labels = _embeddings(identifier, known)
-    detector = identifier.detector.with_distances(embeddings, labels, _embeddings(identifier, background)[0])
+    detector = identifier.needed_detector().with_distances(embeddings, labels, _embeddings(identifier, background)[0])
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
-    return detector.with_threshold([p.known_score for p in predictions])
+    return detector.with_threshold([p.known_score for p in predictions if p.known_score is not None])
 
 
 def fit_speech(
@@ -65,7 +65,7 @@ def fit_speech(
         if number % 3 == 0:
             return sounds.music(5.0, rng)
         recorded = number % 3 == 1 and len(noises) > 0
-        return noises[rng.integers(len(noises))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
+        return noises[int(rng.integers(len(noises)))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
 
     each = min(SPEECH_CLIPS, 4 * len(train))
     speech = clip_embeddings(identifier.model, [crop(train[i]) for i in rng.integers(len(train), size=each)])
@@ -78,4 +78,4 @@ def _embeddings(identifier: LanguageIdentifier, part: Part) -> tuple[np.ndarray,
     """Embeddings (clips, width) and labels (clips,) of the clips in which speech is found."""
     found = [identifier.embedding(waveform) for waveform in tqdm(part.speech, "fitting", mininterval=2)]
     heard = [i for i, embedding in enumerate(found) if embedding is not None]
-    return np.stack([found[i] for i in heard]), np.asarray(part.labels)[heard]
+    return np.stack([one for one in found if one is not None]), np.asarray(part.labels)[heard]

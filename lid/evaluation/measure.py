@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Once:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def __call__(self, name: str, function: Callable, *arguments) -> object:
+    def __call__(self, name: str, function: Callable, *arguments) -> Any:
         """`function(*arguments)`, or what it returned when it was last called under this name."""
         file = self.folder / f"{name}.json"
         if not file.exists():
@@ -53,7 +54,7 @@ def served(
         "lengths": once("lengths", evaluate.by_length, model, test.speech, test.labels),
         "channels": once("channels", evaluate.by_channel, model, test.speech, test.labels, seed),
         "open_set": once("open_set", out_of_set.measure, identifier, parts, predictions, noises, seed),
-        "background": list(identifier.detector.languages),
+        "background": list(identifier.needed_detector().languages),
         "precision": once("precision", getattr, model, "precision"),
     }
 

@@ -11,6 +11,8 @@ from lid.languages import CODES
 from lid.model.calibration import softmax
 
 CONFIDENCE = math.erf(1.96 / math.sqrt(2))  # 95 %, with the 1.96 that all figures reported so far were made with
+Scores = Sequence[float | None] | np.ndarray  # (clips,); of None, ValueError is raised
+Labels = Sequence[int] | np.ndarray  # class indices (clips,)
 BINS = 15  # of confidence, equally wide (Guo et al. 2017)
 
 
@@ -32,7 +34,7 @@ def rate(right: np.ndarray) -> dict:
     }
 
 
-def rates(named: np.ndarray, labels: np.ndarray) -> dict:
+def rates(named: np.ndarray, labels: Labels) -> dict:
     """Accuracy with its interval, and `recall` of each language, of class indices (clips,)."""
     named, labels = np.asarray(named), np.asarray(labels)
     of = {code: (named == i)[labels == i] for i, code in enumerate(CODES)}
@@ -51,19 +53,19 @@ def bootstrap_by_speaker(right: np.ndarray, speakers: Sequence[str], seed: int =
     return [round(float(low), 5), round(float(high), 5)]
 
 
-def nll(logits: np.ndarray, labels: Sequence[int]) -> float:
+def nll(logits: np.ndarray, labels: Labels) -> float:
     """Mean negative log-likelihood in nats."""
     rows = np.arange(len(labels))
     return float(-np.log(softmax(np.asarray(logits, np.float64))[rows, labels].clip(1e-12)).mean())
 
 
-def brier(probabilities: np.ndarray, labels: Sequence[int]) -> float:
+def brier(probabilities: np.ndarray, labels: Labels) -> float:
     """Mean squared distance of probabilities (clips, classes) from the truth, 0 to 2 (Brier 1950)."""
     truth = np.eye(probabilities.shape[1])[np.asarray(labels)]
     return float(np.square(probabilities - truth).sum(axis=1).mean())
 
 
-def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> list[dict]:
+def reliability(probabilities: np.ndarray, labels: Labels, bins: int = BINS) -> list[dict]:
     """For each bin of confidence that has clips: how sure the named class was on average, and how often right."""
     probabilities = np.asarray(probabilities)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
@@ -78,13 +80,13 @@ def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BI
     ]
 
 
-def ece(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> float:
+def ece(probabilities: np.ndarray, labels: Labels, bins: int = BINS) -> float:
     """Expected calibration error of the named class over equal-width bins of confidence (Guo et al. 2017)."""
     gaps = (abs(one["confidence"] - one["accuracy"]) * one["clips"] for one in reliability(probabilities, labels, bins))
     return float(sum(gaps) / len(labels))
 
 
-def calibration(logits: np.ndarray, labels: Sequence[int]) -> dict:
+def calibration(logits: np.ndarray, labels: Labels) -> dict:
     """ECE, NLL (nats), Brier score and reliability of logits (clips, classes)."""
     probabilities = softmax(np.asarray(logits, np.float64))
     return {
@@ -95,7 +97,7 @@ def calibration(logits: np.ndarray, labels: Sequence[int]) -> dict:
     }
 
 
-def detection(known: Sequence[float], foreign: Sequence[float]) -> dict[str, float]:
+def detection(known: Scores, foreign: Scores) -> dict[str, float]:
     """How well scores, higher for what is known, keep `known` apart from `foreign`: the area under the ROC curve, and
     the share of foreign clips let through by the threshold that keeps 95 % of the known ones."""
     truth = np.r_[np.ones(len(known)), np.zeros(len(foreign))]

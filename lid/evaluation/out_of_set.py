@@ -54,7 +54,7 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_
     """Five scores on the same clips: relative Mahalanobis distance (Ren et al. 2021), which is served, and distance to
     the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows of background
     languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
-    detector = identifier.detector
+    detector = identifier.needed_detector()
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, out_of_set):
         embeddings = clip_embeddings(identifier.model, waveforms)

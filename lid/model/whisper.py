@@ -11,9 +11,10 @@ kept in another precision. The tests hold the two to the same answers.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,9 @@ from torch import nn
 
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
+
+if TYPE_CHECKING:
+    from transformers import WhisperForAudioClassification
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,9 @@ class Classifier(Protocol):
     encoder: Any
     projector: Any
     classifier: Any
+    layer_weights: Any  # where `config.use_weighted_layer_sum`
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 class WhisperClassifier(nn.Module):
@@ -173,7 +180,7 @@ def load(folder: Path) -> WhisperClassifier:
     return model.requires_grad_(False).eval()
 
 
-def of(model: nn.Module) -> WhisperClassifier:
+def of(model: "WhisperForAudioClassification") -> WhisperClassifier:
     """What serves a `WhisperForAudioClassification` in memory: the same weights in float32, on the CPU."""
     served = WhisperClassifier(Config.of(model.config.to_dict()))
     weights = model.state_dict()

@@ -110,7 +110,7 @@ class BalancedBatches(Dataset):
             total += len(waveform) + len(pause)
         waveform = np.concatenate(pieces)[:needed]
         if self.options.augmented:
-            other = self._draw(self._label(step, rng.integers(self.options.size)), rng)
+            other = self._draw(self._label(step, int(rng.integers(self.options.size))), rng)
             waveform = augment(waveform, rng, self.noises, other=other)
         return waveform[:samples]
 

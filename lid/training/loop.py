@@ -42,7 +42,7 @@ DECISIVE = (
 def train(
     model: PeftModel,
     batches: Dataset,
-    validate: Callable[[nn.Module], dict[str, float]],
+    validate: Callable[[PeftModel], dict[str, float]],
     options: Optimisation,
     folder: Path,
     accelerator: Accelerator,
@@ -57,7 +57,7 @@ def train(
     bf16 = not options.fp32 and precision.supports_bf16(accelerator.device)
     model.to(accelerator.device)
     if options.gradient_checkpointing:
-        model.base_model.model.gradient_checkpointing_enable()
+        checkpoint.inside(model).gradient_checkpointing_enable()
     run = Run(model, options, folder, bf16)
     forward = accelerator.prepare(_ClipLogits(model))
     bar = tqdm(
@@ -100,7 +100,8 @@ class Run:
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.weight_decay)
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
         self.best = dict(self.average)
-        self.step, self.loss, self.history = 0, float("nan"), []
+        self.step, self.loss = 0, float("nan")
+        self.history: list[dict] = []
         if self.file.exists():
             self._resume()
 
@@ -129,7 +130,7 @@ class Run:
             for name, weight in self.weights.items():
                 self.average[name].lerp_(weight, 1.0 - decay)
 
-    def validate(self, validate: Callable[[nn.Module], dict[str, float]]) -> None:
+    def validate(self, validate: Callable[[PeftModel], dict[str, float]]) -> None:
         """Measure the averaged weights, and remember them if they are the best so far."""
         current = {name: p.detach().clone() for name, p in self.weights.items()}
         self._put(self.average)
@@ -203,7 +204,7 @@ class _ClipLogits(nn.Module):
         self.model = model
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        return whisper.frame_logits(self.model.base_model.model, mel).mean(dim=1)
+        return whisper.frame_logits(checkpoint.inside(self.model), mel).mean(dim=1)
 
 
 def _loader(batches: Dataset, start: int, steps: int, workers: int) -> DataLoader:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lid.data import waveforms
-from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, StoredClip
+from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, Clip, StoredClip
 from lid.data.curation import audit, losses, quality, splits
 from lid.data.parts import Part, Parts
 from lid.data.sources import spec
@@ -23,7 +23,7 @@ class Selection:
 
     checked: quality.Checked
     split: splits.Split
-    held_out: list[StoredClip]
+    held_out: Sequence[Clip | StoredClip]
 
 
 def select(

@@ -74,7 +74,7 @@ def _row(row: Row, texts: Texts) -> str:
         return f"<tr>{name}<td colspan='4'>…</td></tr>"
     headline, share = wording.verdict(row.prediction, texts, row.damaged)
     part = f"{wording.note(texts.unreadable_part)}" if row.damaged and row.prediction.language else ""
-    dot = wording.dot(row.prediction.language) if share else ""
+    dot = wording.dot(row.prediction.language) if share and row.prediction.language else ""
     speech, duration = (
         wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
     )
