@@ -75,14 +75,15 @@ def _file(source: str | os.PathLike | bytes, limits: Limits) -> BinaryIO:
         size, file = len(source), io.BytesIO(source)
     else:
         path = Path(source)
+        name = path.name or str(path)  # "." and "/" have none
         try:
             if not path.exists():
-                raise InputError(f"There is no file named {path.name}.", "missing")
+                raise InputError(f"There is no file named {name}.", "missing")
             if not path.is_file():
-                raise InputError(f"{path.name} is not a file.", "missing")
+                raise InputError(f"{name} is not a file.", "missing")
             size, file = path.stat().st_size, path.open("rb")
         except OSError as error:  # no permission, a name that is too long, a disk that fails
-            raise InputError(f"{path.name} cannot be opened: {error.strerror}.", "unreadable") from error
+            raise InputError(f"{name} cannot be opened: {error.strerror}.", "unreadable") from error
     if size == 0:
         raise InputError("This file is empty (0 bytes). Record or export it again.", "empty")
     if size > limits.max_bytes:

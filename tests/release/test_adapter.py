@@ -46,7 +46,7 @@ def test_the_cards_code_gives_the_merged_models_answers(run, miniature, tmp_path
         expected, found = merged(mel).logits, scope["model"](mel).logits
     assert scope["model"].config.id2label == dict(enumerate(CODES))
     assert expected.std() > 0.01
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)  # merged weights are float16
 
 
 def test_an_adapter_without_its_head_is_no_run_of_ours(run, tmp_path):
