@@ -24,6 +24,7 @@ Run it again with the same --output after any interruption and it goes on where 
     adapter/           LoRA weights for PEFT         state.safetensors  the run itself, for going on
     merged/            a Transformers checkpoint     predictions.tsv    what it says of every test clip
     metrics.json       what was measured, on what, and with which settings
+    figures/           points that pictures of REPORT.md are drawn from
 
 `lid soup` averages finished runs, with one another and with the base model. The settings are in lid/training/config.py.
 """
@@ -37,7 +38,7 @@ from accelerate.utils import set_seed
 
 from lid.data import sounds
 from lid.errors import InputError, command
-from lid.evaluation import baselines, evaluate, fit, measure, shortcuts
+from lid.evaluation import baselines, evaluate, fit, measure, shortcuts, subsets
 from lid.identify import LanguageIdentifier
 from lid.model import checkpoint
 from lid.model.checkpoint import Checkpoint
@@ -77,6 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
             return
         parts = prepare.decode(selection, run.cache_dir, progress=first)
     noises = sounds.load_noises(sources.noise)
+    named_subsets = subsets.find(config.evaluation.subsets, parts.test.clips)
+    former = LanguageIdentifier.load(config.evaluation.former) if config.evaluation.former and first else None
 
     # Train. The head has a row for each background language beside the three.
     set_seed(optimisation.seed)  # here: what is drawn before depends on what the cache has already
@@ -121,7 +124,9 @@ def main(arguments: list[str] | None = None) -> None:
     metrics = {
         "settings": config.published(),
         "clips": parts.counts(),
-        "baselines": once("baselines", baselines.compare, parts, sources.base_model, model_settings.window),
+        "baselines": once(
+            "baselines", baselines.compare, parts, sources.base_model, model_settings.window, named_subsets, former
+        ),
         "shortcuts": once("shortcuts", shortcuts.compare, batches),
         "history": history,
         **measure.served(
@@ -130,7 +135,8 @@ def main(arguments: list[str] | None = None) -> None:
             calibration,
             noises[1::2],
             optimisation.seed,
-            run.output / "predictions.tsv",
+            named_subsets,
+            run.output,
             once,
         ),
     }

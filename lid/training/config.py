@@ -86,6 +86,10 @@ class Evaluation:
     """what it is tested on, beside clips of the three languages"""
 
     held_out_languages: tuple[str, ...] = setting((), "background languages kept out of training, to test on", "LANG")
+    subsets: Path | None = setting(  # noqa: RUF009
+        None, "TSV with the columns subset, language, path: test clips whose accuracy is told apart as well", "FILE"
+    )
+    former: Path | None = setting(None, "checkpoint to measure on the same clips, as served", "FOLDER")  # noqa: RUF009
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,9 @@ class Config:
             "init_from": start and Path(start).name,
             "recorded_noise": self.sources.noise is not None,
         }
-        return names | asdict(self.data) | asdict(self.model) | asdict(self.optimisation) | asdict(self.evaluation)
+        evaluation = asdict(self.evaluation) | {"subsets": self.evaluation.subsets is not None}
+        evaluation["former"] = self.evaluation.former and self.evaluation.former.name
+        return names | asdict(self.data) | asdict(self.model) | asdict(self.optimisation) | evaluation
 
 
 def add_arguments(
