@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lid.languages import CODES, NAMES
 from lid.ui.colours import LANGUAGES as COLOURS
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; black and grey are left for totals and the rest.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#A6761D", "#6A3D9A")
 VERDICTS = {**NAMES, "none": "none of\nthe three", "no_speech": "no speech"}
+FEW = 20  # clips; an accuracy of fewer has an interval too wide to draw
 # Out-of-set languages that are drawn in colour where there are many: neighbours of the three, in speech or on the map.
 NEIGHBOURS = ("fa", "tr", "az", "uk", "kk", "hy", "ky", "tg")
 
@@ -82,7 +85,7 @@ def seconds(lengths: dict[str, dict], file: Path) -> None:
     lines = [("all", "all three", "black")] + [(code, NAMES[code], COLOURS[code]) for code in CODES]
     for place, (key, label, colour) in enumerate(lines):
         rates = [rate if key == "all" else rate.get("languages", {}).get(key) for rate in lengths.values()]
-        shown = [(x, rate) for x, rate in enumerate(rates) if rate and rate["clips"]]
+        shown = [(x, rate) for x, rate in enumerate(rates) if rate and rate["clips"] >= FEW]
         if not shown:
             continue
         y = [rate["accuracy"] for _, rate in shown]
@@ -96,9 +99,7 @@ def seconds(lengths: dict[str, dict], file: Path) -> None:
         for name, rate in zip(names, lengths.values(), strict=True)
     ]
     axes.set_xticks(range(len(names)), ticks)
-    axes.set(
-        xlabel="speech heard, from the start of the clip", ylabel="accuracy", ylim=(max(0.0, lowest - 0.02), 1.005)
-    )
+    axes.set(xlabel="speech heard, from the start of the clip", ylabel="accuracy", ylim=(max(0.0, lowest - 0.02), 1.01))
     axes.yaxis.set_major_formatter(_percent())
     axes.grid(axis="y", color="0.9")
     axes.legend(loc="lower right", frameon=False)
@@ -115,7 +116,7 @@ def roc(openness: dict, file: Path) -> None:
     coloured = [code for code in NEIGHBOURS if code in codes] if many else codes
     coloured = sorted(coloured or codes[: len(PALETTE)], key=lambda code: -foreign[code]["auroc"])
     kept = 1 - openness["known_refused"]["accuracy"]
-    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1, linestyle=":")
+    axes.plot(false, false, color="0.8", linewidth=1, linestyle=":")
     for number, code in enumerate(code for code in codes if code not in coloured):
         axes.plot(false, curves[code], color="0.82", linewidth=0.7, label="" if number else "each other language")
     for code, colour in [*zip(coloured, PALETTE, strict=False), ("all", "black")]:
@@ -126,7 +127,9 @@ def roc(openness: dict, file: Path) -> None:
     axes.set(
         xlabel="share of the other language's clips let through", ylabel="share of the three languages' clips kept"
     )
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.set_xscale("function", functions=(_root, np.square))  # thresholds of use let few of them through
+    axes.set(xlim=(0, 1.02), ylim=(-0.01, 1.01), xticks=[0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1])
+    axes.grid(color="0.93")
     axes.xaxis.set_major_formatter(_percent())
     axes.yaxis.set_major_formatter(_percent())
     axes.legend(loc="lower right", frameon=False, title="area under the curve")
@@ -146,14 +149,14 @@ def learning(history: Sequence[dict], file: Path) -> None:
         axes.set(xlabel="step", ylabel=title)
         axes.grid(axis="y", color="0.9")
         if of:
-            axes.legend(frameon=False)
+            axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     right.yaxis.set_major_formatter(_percent(1))
     _save(figure, file)
 
 
 def embeddings(points: Sequence[dict], file: Path) -> None:
     """Where clips lie in two directions: coloured by language, and by the highest frequency in the recording."""
-    figure, (left, right) = _axes(11, 5, 2)
+    figure, (left, right) = _axes(10, 4.6, 2)
     other = [point for point in points if point["language"] not in CODES]
     for group, label, colour, marker in [
         (other, "other languages", "0.6", "x"),
@@ -191,7 +194,13 @@ def _name(code: str) -> str:
     """A language's English name, where Whisper has one for the code."""
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-    return "all together" if code == "all" else LANGUAGES.get(code, code).capitalize()
+    if code == "all":
+        return "all together"
+    return LANGUAGES[code].capitalize() if code in LANGUAGES else code
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(values, 0.0))
 
 
 def _percent(decimals: int = 0):
@@ -215,5 +224,5 @@ def _save(figure, file: Path) -> None:
     from matplotlib import pyplot
 
     metadata = {"Date": None} if file.suffix == ".svg" else {"Software": None}
-    figure.savefig(file, metadata=metadata, dpi=110)
+    figure.savefig(file, metadata=metadata, dpi=100)
     pyplot.close(figure)

@@ -35,12 +35,13 @@ PICTURES = {  # file of lid.release.figures -> what it shows, and how to read it
     ),
     "seconds.svg": (
         "Accuracy against seconds of speech, for all clips and for each language",
-        "Further to the right, the model hears more of each clip; bars are 95 % intervals over clips.",
+        "Further to the right, the model hears more of each clip; bars are 95 % intervals over clips. Where there are "
+        f"fewer than {figures.FEW} clips, no point is drawn.",
     ),
     "roc.svg": (
         "ROC curves of known_score, for each language beside the three",
         "The nearer a curve comes to the upper left corner, the better that language is kept apart; a dot is the "
-        "threshold that is served.",
+        "threshold that is served. The axis at the bottom is stretched near 0.",
     ),
     "learning.svg": (
         "Learning curves: losses and validation accuracy against steps",
