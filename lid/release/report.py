@@ -180,8 +180,8 @@ def _picture(name: str) -> str:
 def _score_text(parts: list[str]) -> str:
     if not parts:
         return f"`known_score` is {DISTANCE}."
-    told = "".join(f"- *{part}*: {SCORE_PARTS[part]}\n" for part in parts)
-    return f"`known_score` is a weighted sum, of parts that are scaled by their spread on validation clips:\n\n{told}\n"
+    told = "\n".join(f"- *{part}*: {SCORE_PARTS[part]}" for part in parts)
+    return f"`known_score` is a weighted sum of parts, each scaled by its spread on validation clips:\n\n{told}"
 
 
 def _table(head: list[str], rows: list[list]) -> str:
