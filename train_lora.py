@@ -124,9 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
     metrics = {
         "settings": config.published(),
         "clips": parts.counts(),
-        "baselines": once(
-            "baselines", baselines.compare, parts, sources.base_model, model_settings.window, named_subsets, former
-        ),
+        "baselines": baselines.compare(parts, sources.base_model, model_settings.window, named_subsets, former, once),
         "shortcuts": once("shortcuts", shortcuts.compare, batches),
         "history": history,
         **measure.served(

@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     once = measure.Once(output / "measured")
     others = first.metrics["baselines"]
     if evaluation.subsets or former:
-        others = once("baselines", baselines.compare, parts, sources.base_model, soup.window, named_subsets, former)
+        others = baselines.compare(parts, sources.base_model, soup.window, named_subsets, former, once)
     metrics = {
         "settings": first.settings | provenance(runs, given.base_share),
         "baselines": others,

@@ -1,7 +1,7 @@
 """What others get on the same clips: Whisper without any training, a linear probe, a guess by length, and the model
 before this one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -38,10 +38,22 @@ def compare(
     base_model: str,
     window: float,
     subsets: Mapping[str, Sequence[int]],
-    former: LanguageIdentifier | None = None,
+    former: LanguageIdentifier | None,
+    once: Callable,
 ) -> dict[str, dict]:
     """Accuracy of all of these on the test clips, and under "subsets" on those of each subset (indices of test clips).
-    Of the `former` model, measured as served, also "open_set", on the clips held out."""
+    Of the `former` model, if there is one, also "open_set", on the clips held out. `once` is a
+    `lid.evaluation.measure.Once`."""
+    named = once("baselines", without_training, parts, base_model, window)
+    results = {name: _rates(answers, parts.test.labels, subsets) for name, answers in named.items()}
+    if former is not None:
+        answers = once("former", former_model, former, parts)
+        results[FORMER] = _rates(answers.pop("named"), parts.test.labels, subsets) | answers
+    return results
+
+
+def without_training(parts: Parts, base_model: str, window: float) -> dict[str, list[int]]:
+    """What each method that trains no encoder names for the test clips: class indices (clips,)."""
     train, test = parts.train.sample(PROBE_CLIPS), parts.test
     seconds = [[len(waveform) / SAMPLE_RATE for waveform in part.speech] for part in (train, test)]
     methods = {
@@ -49,26 +61,20 @@ def compare(
         **zero_shot(base_model, test.speech),
         **linear_probe(base_model, window, (train.speech, train.labels), test.speech),
     }
-    results = {name: _rates(named, test.labels, subsets) for name, named in methods.items()}
-    if former is not None:
-        results[FORMER] = former_model(former, parts, subsets)
-    return results
+    return {name: named.tolist() for name, named in methods.items()}
 
 
-def former_model(identifier: LanguageIdentifier, parts: Parts, subsets: Mapping[str, Sequence[int]]) -> dict:
-    """What another checkpoint's whole pipeline answers on the same clips, those held out included."""
+def former_model(identifier: LanguageIdentifier, parts: Parts) -> dict:
+    """What another checkpoint's whole pipeline answers: `named` for the test clips, class indices (clips,), and
+    `open_set` on the clips held out, where there are any and it can tell."""
     test, held_out = parts.test, parts.held_out
     predictions = evaluate.identify(identifier, test.clips)
-    result = _rates(evaluate.named(predictions), test.labels, subsets)
+    result = {"named": evaluate.named(predictions).tolist()}
     if len(held_out) and identifier.detector and identifier.detector.can_reject:
         of = [[clip.language for clip in part.clips] for part in (test, held_out)]
         answers = evaluate.identify(identifier, held_out.clips)
         result["open_set"] = out_of_set.served(predictions, of[0], answers, of[1], identifier.detector.languages)
     return result
-
-
-def _rates(named: np.ndarray, labels: Sequence[int], subsets: Mapping[str, Sequence[int]]) -> dict:
-    return metrics.rates(named, labels) | {"subsets": named_subsets.rates(named, labels, subsets)}
 
 
 def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> tuple[list[str], np.ndarray] | None:
@@ -149,3 +155,7 @@ def length_only(train: tuple[Sequence[float], Sequence[int]], test: Sequence[flo
     guess = HistGradientBoostingClassifier(max_iter=50, random_state=0)
     guess.fit(np.asarray(train[0])[:, None], train[1])
     return {"length of the clip only": guess.predict(np.asarray(test)[:, None])}
+
+
+def _rates(named: Sequence[int], labels: Sequence[int], subsets: Mapping[str, Sequence[int]]) -> dict:
+    return metrics.rates(named, labels) | {"subsets": named_subsets.rates(named, labels, subsets)}
