@@ -58,9 +58,9 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, out_of_set):
         embeddings = clip_embeddings(identifier.model, waveforms)
-        logits = _logits(identifier, embeddings)
+        logits = identifier.logits(embeddings)
         for name, values in {
-            "relative Mahalanobis distance (served)": [detector.score(one) for one in embeddings],
+            "relative Mahalanobis distance (served)": [detector.relative_distance(one) for one in embeddings],
             "Mahalanobis distance": [-detector.distance(one) for one in embeddings],
             "background languages": [detector.log_odds(*one) for one in zip(logits, embeddings, strict=True)],
             "energy": logsumexp(logits, axis=1),
@@ -89,9 +89,3 @@ def no_speech(identifier: LanguageIdentifier, noises: Sequence[np.ndarray], seed
 
 def _level(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return augment.set_level(sound, rng.uniform(-45.0, -12.0))
-
-
-def _logits(identifier: LanguageIdentifier, embeddings: np.ndarray) -> np.ndarray:
-    head = identifier.model.classifier
-    weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
-    return (embeddings @ weight.T + bias)[:, identifier.labels]
