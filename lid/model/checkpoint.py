@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -187,7 +187,7 @@ def _take_sounds(model: WhisperForAudioClassification, detector: OpenSetDetector
         return detector
     delattr(model, SOUNDS)
     weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
-    return replace(detector, sounds_weight=weight, sounds_bias=bias, sounds_languages=head.languages)
+    return detector.with_sounds(head.languages, weight, bias)
 
 
 def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
