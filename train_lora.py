@@ -31,6 +31,7 @@ Run it again with the same --output after any interruption and it goes on where 
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -43,9 +44,11 @@ from lid.identify import LanguageIdentifier
 from lid.model import checkpoint
 from lid.model.checkpoint import Checkpoint
 from lid.release import publish
-from lid.training import loop, prepare
+from lid.training import loop, prepare, teacher
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Config, save
+
+VALIDATION_OTHERS = 300  # clips of background languages that help choosing a checkpoint: as many as of the three
 
 
 @command("train_lora")
@@ -56,6 +59,12 @@ def main(arguments: list[str] | None = None) -> None:
     first = accelerator.is_main_process  # the one process that prepares, writes, and evaluates
     if optimisation.batch_size % accelerator.num_processes:  # each gets as many clips, or their mean is not the batch's
         raise InputError(f"--batch-size must be a multiple of the {accelerator.num_processes} processes.", "batch")
+    for name, share in (
+        ("background-share", optimisation.background_share),
+        ("held-out-voices", config.evaluation.held_out_voices),
+    ):
+        if not 0 <= share < 1:
+            raise InputError(f"--{name} is a share from 0 to under 1, not {share}.", "option")
     if run.push_to_hub and first and not run.prepare_only:
         publish.check(run.push_to_hub)
     run.output.mkdir(parents=True, exist_ok=True)
@@ -65,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         selection = prepare.select(
             sources,
             config.data,
-            config.evaluation.held_out_languages,
+            config.evaluation,
             run.cache_dir,
             run.output if first else None,
             run.workers,
@@ -77,31 +86,50 @@ def main(arguments: list[str] | None = None) -> None:
         if run.prepare_only:
             return
         parts = prepare.decode(selection, run.cache_dir, progress=first)
+        said = None
+        if optimisation.distil:
+            said = teacher.prepare(parts.train, sources.base_model, run.cache_dir, accelerator.device, progress=first)
+    if optimisation.distil and said is None:
+        if first:
+            print(f"{sources.base_model} has no decoder that names languages, so there is nothing to distil.")
+        optimisation = replace(optimisation, distil=0.0)
+        config = replace(config, optimisation=optimisation)
     noises = sounds.load_noises(sources.noise)
     named_subsets = subsets.find(config.evaluation.subsets, parts.test.clips)
     former = LanguageIdentifier.load(config.evaluation.former) if config.evaluation.former and first else None
 
-    # Train. The head has a row for each background language beside the three.
+    # Train. The head has a row for each background language beside the three; a second one learns from the teacher.
     set_seed(optimisation.seed)  # here: what is drawn before depends on what the cache has already
     base = sources.init_from or sources.base_model
     model = checkpoint.load_base(base, model_settings.window, parts.train.languages, model_settings.layers)
     model = checkpoint.add_lora(model, model_settings.lora_rank, model_settings.lora_dropout)
+    if said:
+        checkpoint.add_sounds(model, said.languages)
     if first:
         model.print_trainable_parameters()
     batches = BalancedBatches(
         parts.train,
         noises,
-        BatchOptions(optimisation.batch_size, model_settings.window, optimisation.speaker_cap, optimisation.seed),
+        BatchOptions(
+            optimisation.batch_size,
+            model_settings.window,
+            optimisation.speaker_cap,
+            optimisation.seed,
+            optimisation.background_share,
+            clean=optimisation.anchor > 0,
+        ),
         optimisation.steps,
         model.config.num_mel_bins,
         accelerator.process_index,
         accelerator.num_processes,
+        said and said.probabilities,
     )
     held_out = evaluate.copies(parts.validation.speech, parts.validation.labels, optimisation.seed)
+    others = parts.held_out_validation.evenly(VALIDATION_OTHERS).speech
     history = loop.train(
         model,
         batches,
-        lambda current: evaluate.score(current.base_model.model, held_out),
+        lambda current: evaluate.score(current.base_model.model, held_out, others),
         optimisation,
         run.output,
         accelerator,

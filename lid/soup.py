@@ -70,7 +70,9 @@ class Finished:
 
     @property
     def evaluation(self) -> Evaluation:
-        return Evaluation(tuple(self.settings.get("held_out_languages", self.settings.get("foreign", ()))))
+        languages = tuple(self.settings.get("held_out_languages", self.settings.get("foreign", ())))
+        voices = self.settings.get("held_out_voices", config.before(Evaluation)["held_out_voices"])
+        return Evaluation(languages, voices)
 
     @property
     def run(self) -> Run:
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     # Prepare the data that the runs had.
     output.mkdir(parents=True, exist_ok=True)
-    selection = prepare.select(sources, data, evaluation.held_out_languages, run.cache_dir, output, run.workers)
+    selection = prepare.select(sources, data, evaluation, run.cache_dir, output, run.workers)
     config.save(output, (sources, data, evaluation, run))
     prepare.write_records(selection, output)
     split = (output / "split.tsv").read_bytes()

@@ -11,21 +11,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from tqdm import tqdm
-from transformers import GenerationConfig, WhisperForConditionalGeneration
+from transformers import WhisperForConditionalGeneration
 
 from lid.audio import SAMPLE_RATE
 from lid.data.parts import Parts
 from lid.evaluation import evaluate, metrics, out_of_set
 from lid.evaluation import subsets as named_subsets
 from lid.evaluation.embeddings import clip_means
-from lid.features import log_mel
 from lid.identify import LanguageIdentifier
 from lid.languages import CODES
-from lid.model import checkpoint, precision, whisper
+from lid.model import checkpoint, whisper
+from lid.training import teacher
 
 PROBE_CLIPS = 400  # training clips of each language
 FORMER = "the former model, as served"
-PADDED = 30 * SAMPLE_RATE  # samples: what Whisper was trained on
 FAMILIES = {
     "uz": ("uz", "tr", "az", "kk", "tk", "tt", "ba"),  # Turkic
     "ru": ("ru", "uk", "be", "bg", "pl", "cs", "sk", "sl", "hr", "sr", "bs", "mk"),  # Slavic
@@ -80,29 +79,18 @@ def former_model(identifier: LanguageIdentifier, parts: Parts) -> dict:
 def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> tuple[list[str], np.ndarray] | None:
     """Whisper's own detection: its languages, and the probability of each for every waveform, float32 (clips, 99).
 
-    The clip is padded to 30 s, encoded, and the decoder asked for its first token. None where `base_model` has no
-    decoder or knows no languages.
+    None where `base_model` has no decoder or knows no languages.
     """
-    try:
-        tokens = GenerationConfig.from_pretrained(base_model).lang_to_id
-        model = WhisperForConditionalGeneration.from_pretrained(
-            base_model, use_safetensors=True, dtype=torch.float32
-        ).eval()
-    except (OSError, AttributeError):
+    tokens = teacher.language_tokens(base_model)
+    if tokens is None:
         return None
-    languages = [token.strip("<|>") for token in tokens]
-    start = torch.tensor([[model.config.decoder_start_token_id]])
-    rows = []
-    for waveform in tqdm(waveforms, "zero-shot Whisper", mininterval=2):
-        padded = np.zeros(PADDED, np.float32)
-        padded[: len(waveform)] = waveform[:PADDED]
-        mel = log_mel(torch.from_numpy(padded)[None], model.config.num_mel_bins)
-        with torch.inference_mode():
-            with precision.autocast(model.device):
-                states = model.model.encoder(mel).last_hidden_state
-            logits = model(encoder_outputs=(states.float(),), decoder_input_ids=start).logits[0, 0]
-        rows.append(logits[list(tokens.values())].softmax(dim=-1).numpy())
-    return languages, np.stack(rows)
+    model = WhisperForConditionalGeneration.from_pretrained(base_model, use_safetensors=True, dtype=torch.float32)
+    numbers = list(tokens.values())
+    rows = [
+        teacher.probabilities(model.eval(), [waveform], numbers)[0]
+        for waveform in tqdm(waveforms, "zero-shot Whisper", mininterval=2)
+    ]
+    return list(tokens), np.stack(rows)
 
 
 def zero_shot(base_model: str, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

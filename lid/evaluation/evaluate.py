@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.metrics import f1_score
 from torch import nn
 from tqdm import tqdm
@@ -15,9 +16,10 @@ from lid.audio import SAMPLE_RATE
 from lid.data import augment
 from lid.data.parts import Part
 from lid.evaluation import metrics
-from lid.evaluation.embeddings import clip_logits
+from lid.evaluation.embeddings import clip_logits, clip_means
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
+from lid.model import whisper
 
 LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
 WHOLE = "whole"  # and all that the model hears at once
@@ -50,15 +52,27 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
 
-def score(model: nn.Module, held_out: dict[str, tuple]) -> dict[str, float]:
-    """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, which is what training selects by."""
-    accuracy, loss = {}, []
+def score(model: nn.Module, held_out: dict[str, tuple], background: Sequence[np.ndarray] = ()) -> dict[str, float]:
+    """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, by which training selects. With
+    voices of `background` languages it selects by `score`, the sum of accuracy and `auroc`: how well the head's rows
+    keep the clean copy apart from those."""
+    accuracy, loss, apart = {}, [], {}
     for name, (waveforms, labels) in held_out.items():
-        logits = clip_logits(model, waveforms)
-        accuracy[name] = round(float((logits.argmax(axis=1) == labels).mean()), 5)
-        loss.append(metrics.nll(logits, labels))
+        logits = clip_means(whisper.frame_logits, model, waveforms)
+        own = logits[:, : len(CODES)]
+        accuracy[name] = round(float((own.argmax(axis=1) == labels).mean()), 5)
+        loss.append(metrics.nll(own, labels))
+        if not apart and len(background) and logits.shape[1] > len(CODES):
+            others = clip_means(whisper.frame_logits, model, background)
+            apart = {"auroc": metrics.detection(_rows_log_odds(logits), _rows_log_odds(others))["auroc"]}
     means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
+    means |= apart and {**apart, "score": means["accuracy"] + apart["auroc"]}
     return {name: round(value, 5) for name, value in means.items()} | accuracy
+
+
+def _rows_log_odds(logits: np.ndarray) -> np.ndarray:
+    """Log-odds (clips,) of the three languages against the other rows of a head, by its logits (clips, rows)."""
+    return logsumexp(logits[:, : len(CODES)], axis=1) - logsumexp(logits[:, len(CODES) :], axis=1)
 
 
 def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction]:

@@ -88,21 +88,29 @@ def _against(own: Sequence[float], group: Sequence[Prediction]) -> dict:
 
 
 def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_set: Sequence[np.ndarray]) -> dict:
-    """Five scores on the same clips: relative Mahalanobis distance (Ren et al. 2021), which is served, and distance to
-    the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows of background
-    languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
+    """Scores on the same clips: what is served, where that is a sum of parts; relative Mahalanobis distance (Ren et al.
+    2021), and distance to the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows
+    of background languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
     detector = identifier.detector
+    parts = detector.score_parts
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, out_of_set):
         embeddings = clip_embeddings(identifier.model, waveforms)
-        logits = _logits(identifier, embeddings)
-        for name, values in {
-            "relative Mahalanobis distance (served)": [detector.score(one) for one in embeddings],
-            "Mahalanobis distance": [-detector.distance(one) for one in embeddings],
-            "background languages": [detector.log_odds(*one) for one in zip(logits, embeddings, strict=True)],
-            "energy": logsumexp(logits, axis=1),
-            "largest probability": softmax(logits).max(axis=1),
-        }.items():
+        logits = identifier.logits(embeddings)
+        pairs = list(zip(logits, embeddings, strict=True))
+        summed = {f"{', '.join(parts)} (served)": [detector.score(*one) for one in pairs]} if parts else {}
+        for name, values in (
+            summed
+            | {
+                f"relative Mahalanobis distance{'' if parts else ' (served)'}": [
+                    detector.relative_distance(one) for one in embeddings
+                ],
+                "Mahalanobis distance": [-detector.distance(one) for one in embeddings],
+                "background languages": [detector.log_odds(*one) for one in pairs],
+                "energy": logsumexp(logits, axis=1),
+                "largest probability": softmax(logits).max(axis=1),
+            }.items()
+        ):
             scores.setdefault(name, []).append(np.asarray(values))
     return {name: metrics.detection(*pair) for name, pair in scores.items()}
 
@@ -126,9 +134,3 @@ def no_speech(identifier: LanguageIdentifier, noises: Sequence[np.ndarray], seed
 
 def _level(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return augment.set_level(sound, rng.uniform(-45.0, -12.0))
-
-
-def _logits(identifier: LanguageIdentifier, embeddings: np.ndarray) -> np.ndarray:
-    head = identifier.model.classifier
-    weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
-    return (embeddings @ weight.T + bias)[:, identifier.labels]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lid.languages import CODES, NAMES
+from lid.languages import CODES, NAMES, name_of
 from lid.ui.colours import LANGUAGES as COLOURS
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; black and grey are left for totals and the rest.
@@ -121,7 +121,8 @@ def roc(openness: dict, file: Path) -> None:
         axes.plot(false, curves[code], color="0.82", linewidth=0.7, label="" if number else "each other language")
     for code, colour in [*zip(coloured, PALETTE, strict=False), ("all", "black")]:
         one = foreign[code]
-        label = f"{_name(code)}: {one['auroc']:.3f} ({one['clips']:,} clips)"
+        name = "all together" if code == "all" else name_of(code)
+        label = f"{name}: {one['auroc']:.3f} ({one['clips']:,} clips)"
         axes.plot(false, curves[code], color=colour, linewidth=2.2 if code == "all" else 1.3, label=label)
         axes.plot(1 - one["refused"], kept, "o", color=colour, markersize=5)
     axes.set(
@@ -188,15 +189,6 @@ def _verdict_rows(metrics: dict) -> dict[str, dict[str, int]] | None:
 
 def _places(points: Sequence[dict]) -> tuple[list[float], list[float]]:
     return [point["x"] for point in points], [point["y"] for point in points]
-
-
-def _name(code: str) -> str:
-    """A language's English name, where Whisper has one for the code."""
-    from transformers.models.whisper.tokenization_whisper import LANGUAGES
-
-    if code == "all":
-        return "all together"
-    return LANGUAGES[code].capitalize() if code in LANGUAGES else code
 
 
 def _root(values: np.ndarray) -> np.ndarray:
