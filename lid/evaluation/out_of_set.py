@@ -98,20 +98,19 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_
         embeddings = clip_embeddings(identifier.model, waveforms)
         logits = identifier.logits(embeddings)
         pairs = list(zip(logits, embeddings, strict=True))
-        summed = {f"{', '.join(parts)} (served)": [detector.score(*one) for one in pairs]} if parts else {}
-        for name, values in (
-            summed
-            | {
-                f"relative Mahalanobis distance{'' if parts else ' (served)'}": [
-                    detector.relative_distance(one) for one in embeddings
-                ],
-                "Mahalanobis distance": [-detector.distance(one) for one in embeddings],
-                "background languages": [detector.log_odds(*one) for one in pairs],
-                "energy": logsumexp(logits, axis=1),
-                "largest probability": softmax(logits).max(axis=1),
-            }.items()
-        ):
-            scores.setdefault(name, []).append(np.asarray(values))
+        values = {
+            f"relative Mahalanobis distance{'' if parts else ' (served)'}": [
+                detector.relative_distance(one) for one in embeddings
+            ],
+            "Mahalanobis distance": [-detector.distance(one) for one in embeddings],
+            "background languages": [detector.log_odds(*one) for one in pairs],
+            "energy": logsumexp(logits, axis=1),
+            "largest probability": softmax(logits).max(axis=1),
+        }
+        if parts:
+            values[f"{', '.join(parts)} (served)"] = [detector.score(*one) for one in pairs]
+        for name, of in values.items():
+            scores.setdefault(name, []).append(np.asarray(of))
     return {name: metrics.detection(*pair) for name, pair in scores.items()}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from lid.data.clip import PARTS
 from lid.errors import InputError
 from lid.evaluation import MAP
-from lid.languages import CODES, NAMES
+from lid.languages import CODES, NAMES, name_of
 from lid.model.open_set import KEPT
 from lid.release import card, figures, medium
 
@@ -287,9 +287,18 @@ def _foreign_table(openness: dict) -> str:
     if not foreign:
         return "Not measured."
     trained = {True: "with other voices", False: "no", None: "—"}
-    rows = [[code, trained[one.get("trained")], *_out_of_set(one)] for code, one in foreign.items() if code != "all"]
+    rows = [
+        [_language(code), trained[one.get("trained")], *_out_of_set(one)]
+        for code, one in foreign.items()
+        if code != "all"
+    ]
     rows += [[f"all: {name}", "—", *_out_of_set(one)] for name, one in groups.items() if len(groups) > 1]
     return _table(["language", "in training", *OUT_OF_SET], [*rows, ["**all**", "—", *_out_of_set(foreign["all"])]])
+
+
+def _language(code: str) -> str:
+    name = name_of(code)
+    return code if name == code else f"{name} ({code})"
 
 
 def _out_of_set(one: dict) -> list:

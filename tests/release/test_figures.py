@@ -70,7 +70,7 @@ def test_the_report_shows_what_was_drawn_and_measured(numbers):
     for name, (shows, _) in report.PICTURES.items():
         assert f"![{shows}](assets/figures/{name})" in text
     assert "| voice notes | 8 | 100.0% (67.6% to 100.0%) |" in text
-    assert "12.5%" in next(line for line in text.splitlines() if line.startswith("| kk |"))
+    assert "12.5%" in next(line for line in text.splitlines() if line.startswith("| Kazakh (kk) |"))
     former = next(line for line in text.splitlines() if line.startswith("| the former model | 4 |"))
     assert "0.0% (0.0% to 32.4%)" in former
     assert "refused of the three" in text
