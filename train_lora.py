@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not first:
         return
     with checkpoint.writing(run.output / "adapter"):
-        model.save_pretrained(run.output / "adapter")
+        model.save_pretrained(str(run.output / "adapter"))
 
     # Fit what is served beside the weights, on one half of the recorded noise; the other half tests it.
     trained = Checkpoint.merged(model)

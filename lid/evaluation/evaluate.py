@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.metrics import f1_score
-from torch import nn
 from tqdm import tqdm
 
 from lid import audio

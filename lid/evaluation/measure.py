@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Once:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def __call__(self, name: str, function: Callable, *arguments) -> object:
+    def __call__(self, name: str, function: Callable, *arguments) -> Any:
         """`function(*arguments)`, or what it returned when it was last called under this name."""
         file = self.folder / f"{name}.json"
         if not file.exists():

@@ -53,19 +53,19 @@ def bootstrap_by_speaker(right: np.ndarray, speakers: Sequence[str], seed: int =
     return [round(float(low), 5), round(float(high), 5)]
 
 
-def nll(logits: np.ndarray, labels: Sequence[int]) -> float:
+def nll(logits: np.ndarray, labels: Labels) -> float:
     """Mean negative log-likelihood in nats."""
     rows = np.arange(len(labels))
     return float(-np.log(softmax(np.asarray(logits, np.float64))[rows, labels].clip(1e-12)).mean())
 
 
-def brier(probabilities: np.ndarray, labels: Sequence[int]) -> float:
+def brier(probabilities: np.ndarray, labels: Labels) -> float:
     """Mean squared distance of probabilities (clips, classes) from the truth, 0 to 2 (Brier 1950)."""
     truth = np.eye(probabilities.shape[1])[np.asarray(labels)]
     return float(np.square(probabilities - truth).sum(axis=1).mean())
 
 
-def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> list[dict]:
+def reliability(probabilities: np.ndarray, labels: Labels, bins: int = BINS) -> list[dict]:
     """For each bin of confidence that has clips: how sure the named class was on average, and how often right."""
     probabilities = np.asarray(probabilities)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
@@ -80,13 +80,13 @@ def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BI
     ]
 
 
-def ece(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> float:
+def ece(probabilities: np.ndarray, labels: Labels, bins: int = BINS) -> float:
     """Expected calibration error of the named class over equal-width bins of confidence (Guo et al. 2017)."""
     gaps = (abs(one["confidence"] - one["accuracy"]) * one["clips"] for one in reliability(probabilities, labels, bins))
     return float(sum(gaps) / len(labels))
 
 
-def calibration(logits: np.ndarray, labels: Sequence[int]) -> dict:
+def calibration(logits: np.ndarray, labels: Labels) -> dict:
     """ECE, NLL (nats), Brier score and reliability of logits (clips, classes)."""
     probabilities = softmax(np.asarray(logits, np.float64))
     return {

@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lid.data.sources.spec import HOW
 from lid.errors import InputError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 FILE_NAME = "settings.json"
 CACHE = Path(os.environ.get("LID_CACHE", "cache"))
-Group = TypeVar("Group")
+Group = TypeVar("Group", bound="DataclassInstance")
 
 
 def setting(default: Any, help: str, metavar: str | None = None, before: Any = MISSING) -> Any:

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -312,13 +311,10 @@ def test_the_trainer_says_so_before_it_reads_any_data(hub, tmp_path, monkeypatch
     assert "no such folder" not in complaint
 
 
-def test_the_trainer_publishes_what_it_finished(hub, finished, monkeypatch):
+def test_the_trainer_publishes_what_it_finished(hub, command):
     import train_lora
 
-    for name in ("prepare", "BalancedBatches", "loop", "checkpoint", "evaluate", "finish"):  # the run is there already
-        monkeypatch.setattr(train_lora, name, MagicMock())
-    train_lora.prepare.return_value = dict.fromkeys(("train", "validation", "test", "foreign"), ([], []))
-    arguments = ["--data", "nowhere", "--output", str(finished), "--cpu", "--push-to-hub", "me/model"]
+    arguments = [*command.arguments, "--push-to-hub", "me/model"]
     assert train_lora.main([*arguments, "--prepare-only"]) == 0
     assert not hub.repos
     assert train_lora.main(arguments) == 0
