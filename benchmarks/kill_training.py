@@ -38,6 +38,7 @@ from lid.training.config import Optimisation  # noqa: E402
 
 STEPS, SAVE_EVERY, VALIDATE_EVERY = 300, 3, 25
 TONES = (300.0, 1000.0, 3000.0)  # Hz: the "languages"
+SOUNDS = ("tr", "az", "kk", "uk")  # the second head's: what a made-up teacher says
 FORK = multiprocessing.get_context("fork")  # a run then need not import everything anew; this process trains nothing
 
 
@@ -54,10 +55,11 @@ def train(folder: Path, dropout: float) -> None:
     batches = BalancedBatches(
         Part(clips, [sound.astype(np.float32) for sound in sounds]),
         [],
-        BatchOptions(6, longest=1.5, speaker_cap=40, seed=0, augmented=False),
+        BatchOptions(6, longest=1.5, speaker_cap=40, seed=0, augmented=False, clean=True),
         STEPS,
         process=accelerator.process_index,
         processes=accelerator.num_processes,
+        posteriors=rng.dirichlet(np.ones(len(SOUNDS)), len(clips)),
     )
     settings = Optimisation(
         steps=STEPS,
@@ -69,7 +71,9 @@ def train(folder: Path, dropout: float) -> None:
         fp32=True,
     )
     measure = {"accuracy": 0.5, "loss": 1.0}
-    loop.train(checkpoint.add_lora(model, 4, dropout), batches, lambda _: measure, settings, folder, accelerator)
+    tuned = checkpoint.add_lora(model, 4, dropout)
+    checkpoint.add_sounds(tuned, SOUNDS)
+    loop.train(tuned, batches, lambda _: measure, settings, folder, accelerator)
 
 
 def start(folder: Path) -> multiprocessing.Process:

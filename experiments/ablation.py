@@ -33,8 +33,10 @@ def main() -> None:
     parser.add_argument("recipe", nargs="+", metavar="-- ARGUMENTS", help="of train_lora.py")
     options = parser.parse_args()
     recipe = Config.parse(options.recipe, __doc__)
-    cache, held_out = recipe.run.cache_dir, recipe.evaluation.held_out_languages
-    selection = prepare.select(recipe.sources, recipe.data, held_out, cache, workers=recipe.run.workers, progress=False)
+    cache = recipe.run.cache_dir
+    selection = prepare.select(
+        recipe.sources, recipe.data, recipe.evaluation, cache, workers=recipe.run.workers, progress=False
+    )
     part = getattr(prepare.decode(selection, cache, progress=False), options.part)
     copies = evaluate.copies(part.speech, part.labels, recipe.optimisation.seed, options.most)
     waveforms, labels = copies["channel"]

@@ -12,6 +12,7 @@ its condition to docs/base_share.json, from which REPORT.md has its table. Inter
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,7 @@ def condition(text: str) -> tuple[int, int]:
 def without(recipe: Config, number: int, groups: int) -> Parts:
     """The run's parts, but tested on recording condition `number` of `groups`, which neither trains nor validates."""
     cache = recipe.run.cache_dir
-    selection = prepare.select(
-        recipe.sources, recipe.data, recipe.evaluation.held_out_languages, cache, workers=recipe.run.workers
-    )
+    selection = prepare.select(recipe.sources, recipe.data, recipe.evaluation, cache, workers=recipe.run.workers)
     checked = selection.checked
     pairs = [pair for pair in zip(checked.kept, checked.facts, strict=True) if pair[0].role == OWN]
     clips, facts = zip(*pairs, strict=True)
@@ -92,14 +91,15 @@ def without(recipe: Config, number: int, groups: int) -> Parts:
     split = conditions.leave_out(split, voices)
     split.train += others
     recipe.run.output.mkdir(parents=True, exist_ok=True)
-    left = prepare.Selection(checked, split, selection.held_out)
+    left = replace(selection, split=split)
     prepare.write_records(left, recipe.run.output)
     return prepare.decode(left, cache)
 
 
 def train(recipe: Config, parts: Parts) -> Checkpoint:
-    """Train as train_lora.py does, on one process."""
-    accelerator, optimisation = Accelerator(cpu=recipe.run.cpu), recipe.optimisation
+    """Train as train_lora.py does without distillation and anchor, on one process."""
+    accelerator = Accelerator(cpu=recipe.run.cpu)
+    optimisation = replace(recipe.optimisation, distil=0.0, anchor=0.0)  # the base's share is what is asked about
     set_seed(optimisation.seed)
     base, shape = recipe.sources.init_from or recipe.sources.base_model, recipe.model
     model = checkpoint.load_base(base, shape.window, parts.train.languages, shape.layers)

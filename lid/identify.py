@@ -35,10 +35,13 @@ class Prediction:
     """What was heard. Probabilities are calibrated; keys are "uz", "ru", "en"; times are seconds into the clip.
 
     `language` is None when no speech was found; `probabilities` are then equal. `known` tells whether it is any of the
-    three at all, by `known_score`, in nats: higher is more surely one of them. Both are None with a model that cannot
-    tell, and False and the lowest score without speech. `timeline` has one entry for about each second of speech:
-    {"start", "end", "probabilities"}. `frame_logits`, float32 (frames, 3) in the order uz, ru, en, and `frame_starts`,
-    seconds (frames,), hold the evidence of each 20 ms of speech: the clip's logits are their mean.
+    three at all, by `known_score`: higher is more surely one of them. Both are None with a model that cannot tell, and
+    False and the lowest score without speech. `sounds_like` is there for speech that is none of the three, if the model
+    can tell what else it is: {"language", "probability"}, the likeliest of Whisper's other languages, by its code.
+
+    `timeline` has one entry for about each second of speech: {"start", "end", "probabilities"}. `frame_logits`, float32
+    (frames, 3) in the order uz, ru, en, and `frame_starts`, seconds (frames,), hold the evidence of each 20 ms of
+    speech: the clip's logits are their mean.
 
     `track` and `channels` tell what of a file was heard; None where there was nothing to choose. Where its two channels
     have speakers of their own, `speakers` has a Prediction for each in which somebody speaks. `probabilities` are then
@@ -55,6 +58,7 @@ class Prediction:
     frame_starts: np.ndarray = field(repr=False)
     known: bool | None = None
     known_score: float | None = None
+    sounds_like: dict | None = None
     track: Track | None = None
     channels: Channels | None = None
     speakers: tuple["Prediction", ...] = ()
@@ -75,6 +79,7 @@ class Prediction:
             "probabilities": self.probabilities,
             "known": self.known,
             "known_score": self.known_score,
+            "sounds_like": self.sounds_like,
             "duration_seconds": round(self.duration_seconds, 3),
             "speech_seconds": round(self.speech_seconds, 3),
             "damaged": damaged,
@@ -220,6 +225,12 @@ class LanguageIdentifier:
             weights = whisper.attention(self.model, self._mel(waveform[None, start:end]), layer)
         return weights.cpu().numpy(), start / SAMPLE_RATE
 
+    def logits(self, embeddings: np.ndarray) -> np.ndarray:
+        """The uncalibrated logits, float32 (clips, 3) in the order uz, ru, en, of embeddings (clips, width)."""
+        head = self.model.classifier
+        weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
+        return (embeddings @ weight.T + bias)[:, self.labels]
+
     def embedding(self, waveform: np.ndarray) -> np.ndarray | None:
         """The embedding (width,) of a clip's speech, by which `known` is decided: the mean over its frames of the
         classifier's input. None without speech."""
@@ -239,13 +250,16 @@ class LanguageIdentifier:
         return log_mel(sound, self.model.config.num_mel_bins)
 
     def _openness(self, logits: np.ndarray, embedding: np.ndarray) -> dict:
-        """`known` and `known_score` of a clip's frame logits (frames, 3) and embedding (width,)."""
+        """`known`, `known_score` and `sounds_like` of a clip's frame logits (frames, 3) and embedding (width,)."""
         if self.detector is None or not self.detector.can_reject:
             return {}
         if not len(logits):
             return {"known": False, "known_score": NO_SPEECH}
-        score = self.detector.score(embedding)
-        return {"known": score >= self.detector.threshold, "known_score": round(score, 4)}
+        score = self.detector.score(logits.mean(axis=0), embedding)
+        told = {"known": score >= self.detector.threshold, "known_score": round(score, 4)}
+        if not told["known"] and (likeliest := self.detector.sounds_like(embedding)):
+            told["sounds_like"] = {"language": likeliest[0], "probability": round(likeliest[1], 6)}
+        return told
 
     def _frames(
         self, waveform: np.ndarray, pieces: list[tuple[int, int]], progress: Callable[[float, str], None]

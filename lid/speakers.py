@@ -20,6 +20,7 @@ TOLD = (
     "probabilities",
     "known",
     "known_score",
+    "sounds_like",
     "speech_seconds",
 )  # of each speaker, in JSON
 
@@ -43,9 +44,19 @@ def together(heard: dict[int, "Prediction"]) -> "Prediction":
         frame_starts=frames * FRAME_SECONDS,
         known=any(one.known for one in everyone) if scores else None,
         known_score=max(scores, default=None),
+        sounds_like=_sounds_like(everyone),
         channels=Channels("two", tuple(heard), len(heard)),
         speakers=everyone,
     )
+
+
+def _sounds_like(everyone: tuple["Prediction", ...]) -> dict | None:
+    """Where all speakers sound like one and the same language beside the three: that, and the mean of its probability,
+    weighed by how long each speaks."""
+    if not all(one.sounds_like for one in everyone) or len({one.sounds_like["language"] for one in everyone}) > 1:
+        return None
+    shares, lengths = zip(*((one.sounds_like["probability"], one.speech_seconds) for one in everyone), strict=True)
+    return everyone[0].sounds_like | {"probability": round(float(np.average(shares, weights=lengths)), 6)}
 
 
 def as_json(prediction: "Prediction") -> list[dict]:

@@ -6,7 +6,7 @@ The page, its table and CSV, the endpoints, the MCP tool and the command line al
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lid.languages import CODES, NAMES
+from lid.languages import CODES, NAMES, name_of
 
 if TYPE_CHECKING:
     from lid.audio import Recording
@@ -28,15 +28,18 @@ SURE = 0.7
 PART_PROBABILITY = 0.9
 PART_SECONDS = 3.0
 PART_SHARE = 0.1
+SAID = 0.4  # least probability of another language that is named: what none of the three sounds like
 MISSING_SHARE = 0.1  # of the declared length; more is damage. MP3 headers are often a little wrong
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`kind` is one of KINDS. `languages` are the codes that it names, in order of appearance; often one or none."""
+    """`kind` is one of KINDS. `languages` are the codes that it names, in order of appearance; often one or none.
+    `sounds_like` is the code of the other language that speech in none of the three may be said to sound like."""
 
     kind: str
     languages: tuple[str, ...] = ()
+    sounds_like: str | None = None
 
 
 def decide(prediction: "Prediction", damaged: bool = False) -> Verdict:
@@ -47,7 +50,9 @@ def decide(prediction: "Prediction", damaged: bool = False) -> Verdict:
     if prediction.language is None:
         return Verdict(DAMAGED if damaged else NO_SPEECH)
     if prediction.known is False:
-        return Verdict(NONE_OF_THE_THREE)
+        likeliest = prediction.sounds_like
+        said = likeliest["language"] if likeliest and likeliest["probability"] >= SAID else None
+        return Verdict(NONE_OF_THE_THREE, sounds_like=said)
     if len(languages := languages_heard(prediction)) > 1:
         return Verdict(SEVERAL, languages)
     if prediction.probabilities[prediction.language] < SURE:
@@ -95,7 +100,7 @@ def in_words(prediction: "Prediction", damaged: bool = False) -> str:
 
 def _headline(prediction: "Prediction", verdict: Verdict) -> str:
     if verdict.kind == NONE_OF_THE_THREE:
-        return "None of the three"
+        return "None of the three" + (f", sounds like {name_of(verdict.sounds_like)}" if verdict.sounds_like else "")
     if verdict.kind == NOT_SURE:
         likeliest = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
         return f"Not sure: {NAMES[likeliest]} {100 * prediction.probabilities[likeliest]:.0f} %"

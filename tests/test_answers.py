@@ -12,7 +12,7 @@ import pytest
 from lid import answers
 from lid.errors import InputError
 from tests.conftest import EXAMPLES, MODEL, ROOT
-from tests.ui.predictions import make_prediction
+from tests.ui.predictions import TURKISH, make_prediction
 
 SPEECH = (EXAMPLES / "uzbek.mp3").read_bytes()
 CP1251 = os.fsdecode("русский".encode("cp1251") + b".mp3")  # a name that is not UTF-8
@@ -112,6 +112,12 @@ def test_a_stream_without_settings_is_written_to():
     out = io.StringIO()
     answers.write(answers.Answer("a.mp3", error="No."), as_json=True, output=out)
     assert json.loads(out.getvalue()) == {"path": "a.mp3", "error": "No."}
+
+
+def test_another_language_is_told_in_text_and_in_json():
+    answer = answers.Answer("a.mp3", make_prediction([0.97, 0.02, 0.01], known=False, sounds_like=TURKISH))
+    assert answer.line == "a.mp3: None of the three, sounds like Turkish (6.0 s of speech)"
+    assert json.loads(answer.json)["sounds_like"] == {"language": "tr", "probability": 0.71}
 
 
 def test_names_with_lone_surrogates_become_valid_text():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -213,6 +214,46 @@ def test_a_channel_in_which_nobody_speaks_is_left_out(identifier):
     assert told["channels"] == {"kind": "one", "heard": [1], "of": 2}
     assert told["language"] == "uz"
     assert "speakers" not in told
+
+
+@pytest.fixture(scope="module")
+def hearing(identifier, spoken) -> LanguageIdentifier:
+    """The same model with a second head that takes this voice for Turkish, and a threshold that nothing reaches."""
+    embedding = identifier.embedding(spoken)
+    weight = np.stack([0 * embedding, embedding / (embedding @ embedding), 0 * embedding])
+    detector = identifier.detector.with_sounds(("fa", "tr", "ru"), 4 * weight, np.array([0.0, 0.0, 9.0]))
+    return identifier.with_detector(replace(detector, threshold=np.inf))
+
+
+def test_what_is_refused_says_what_it_sounds_like(hearing, spoken):
+    told = json.loads(json.dumps(hearing.identify(spoken).to_dict()))
+    assert (told["verdict"], told["known"]) == ("none_of_the_three", False)
+    share = 1 / (1 + np.exp(-4))  # Turkish against Persian; Russian is not asked
+    assert told["sounds_like"] == {"language": "tr", "probability": pytest.approx(share, abs=0.01)}
+
+
+def test_only_speech_that_is_refused_sounds_like_something(identifier, hearing, spoken):
+    accepting = hearing.with_detector(replace(hearing.detector, threshold=-np.inf))
+    assert accepting.identify(spoken).to_dict()["sounds_like"] is None
+    assert hearing.identify(silence(3)).to_dict()["sounds_like"] is None
+    deaf = identifier.with_detector(replace(identifier.detector, threshold=np.inf)).identify(spoken)
+    assert (deaf.known, deaf.sounds_like) == (False, None)
+
+
+def test_a_second_head_changes_no_other_answer(identifier, hearing, spoken):
+    heard = hearing.with_detector(replace(hearing.detector, threshold=identifier.detector.threshold))
+    assert heard.identify(spoken).to_dict() == identifier.identify(spoken).to_dict()
+
+
+def test_each_speaker_sounds_like_something(hearing):
+    call = hearing.identify(audio.read(wav(stereo(voice("uz", 6), voice("ru", 6)))))
+    assert [one["sounds_like"] for one in call.to_dict()["speakers"]] == [one.sounds_like for one in call.speakers]
+    assert all(one.sounds_like for one in call.speakers)
+
+
+def test_logits_of_embeddings_are_those_of_the_clip(exact, spoken):
+    logits = exact.logits(exact.embedding(spoken)[None])
+    np.testing.assert_allclose(logits[0], exact.identify(spoken).logits, atol=1e-3)
 
 
 def test_the_track_is_told_where_there_was_a_choice(identifier):

@@ -59,3 +59,16 @@ def test_nobody_known_and_nobody_judged():
     assert speakers.together({1: unknown, 2: unknown}).known is False
     unjudged = speaker([0.9, 0.05, 0.05], 2.0, known=None)
     assert speakers.together({1: unjudged, 2: unjudged}).known is None
+
+
+def test_a_call_sounds_like_what_all_its_speakers_sound_like():
+    def stranger(code: str, probability: float, seconds: float):
+        sounds_like = {"language": code, "probability": probability}
+        return replace(speaker([0.9, 0.05, 0.05], seconds, known=False), sounds_like=sounds_like)
+
+    both = speakers.together({1: stranger("tr", 0.9, 2.0), 2: stranger("tr", 0.5, 6.0)})
+    assert both.sounds_like == {"language": "tr", "probability": pytest.approx(0.6)}
+    assert [one["sounds_like"]["probability"] for one in speakers.as_json(both)] == [0.9, 0.5]
+    assert speakers.together({1: stranger("tr", 0.9, 2.0), 2: stranger("fa", 0.9, 2.0)}).sounds_like is None
+    uzbek = speaker([0.9, 0.05, 0.05], 2.0)
+    assert speakers.together({1: stranger("tr", 0.9, 2.0), 2: uzbek}).sounds_like is None

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pytest
 import torch
 
 import train_lora
@@ -29,7 +30,8 @@ def test_what_a_run_leaves(finished):
     assert metrics["test"]["clips"] == metrics["clips"]["test"]
     assert [entry["step"] for entry in metrics["history"]] == [2, 4]
     assert metrics["background"] == ["kk"]
-    assert set(metrics["open_set"]["foreign"]) == {"tr", "all"}
+    assert set(metrics["open_set"]["foreign"]) == {"kk", "tr", "all"}
+    assert all(entry["score"] == pytest.approx(entry["accuracy"] + entry["auroc"]) for entry in metrics["history"])
     assert metrics["open_set"]["no_speech"]["silence"]["accuracy"] == 1.0
     assert metrics["clips"]["foreign"] == metrics["open_set"]["foreign"]["all"]["clips"] > 0
     assert "length of the clip only" in metrics["baselines"]

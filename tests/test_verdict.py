@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from lid import verdict
-from tests.ui.predictions import make_prediction
+from tests.ui.predictions import TURKISH, make_prediction
 
 SURE, UNSURE = [0.97, 0.02, 0.01], [0.3, 0.62, 0.08]
 
@@ -29,6 +29,14 @@ SURE, UNSURE = [0.97, 0.02, 0.01], [0.3, 0.62, 0.08]
 def test_the_verdict(prediction, kind, languages):
     assert verdict.decide(prediction) == verdict.Verdict(kind, languages)
     assert kind in verdict.KINDS
+
+
+@pytest.mark.parametrize(("probability", "said"), [(0.4, "tr"), (0.399, None)])
+def test_what_it_sounds_like_is_said_where_it_is_likely_enough(probability, said):
+    sounds_like = {"language": "tr", "probability": probability}
+    refused = make_prediction(SURE, known=False, sounds_like=sounds_like)
+    assert verdict.decide(refused) == verdict.Verdict("none_of_the_three", sounds_like=said)
+    assert refused.to_dict()["sounds_like"] == sounds_like  # programs decide for themselves
 
 
 def test_damage_decides_only_where_no_speech_was_found():
@@ -70,6 +78,10 @@ def test_the_json_tells_the_verdict_and_keeps_its_other_keys():
         (make_prediction(SURE), "Uzbek (uz 97.0%, ru 2.0%, en 1.0%; 6.0 s of speech)"),
         (make_prediction(UNSURE, "..."), "Not sure: Russian 62 % (uz 30.0%, ru 62.0%, en 8.0%; 3.0 s of speech)"),
         (make_prediction(SURE, known=False), "None of the three (6.0 s of speech)"),
+        (
+            make_prediction(SURE, known=False, sounds_like=TURKISH),
+            "None of the three, sounds like Turkish (6.0 s of speech)",
+        ),
         (
             make_prediction(UNSURE, "rrrr.uuu"),
             "Russian and Uzbek (uz 30.0%, ru 62.0%, en 8.0%; 8.0 s of speech)",

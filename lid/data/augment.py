@@ -44,8 +44,8 @@ QUICK = {"libopus": {"compression_level": "0"}, "libmp3lame": {"compression_leve
 class Chances:
     """How often each step is applied."""
 
-    speed: float = 0.5
-    pitch: float = 0.15
+    speed: float = 0.6
+    pitch: float = 0.25
     room: float = 0.35
     noise: float = 0.8
     disguise: float = 0.3
@@ -215,6 +215,17 @@ def encode(pcm: np.ndarray, container: str, codec: str, rate: int, bit_rate: int
             output.mux(stream.encode(piece))
         output.mux(stream.encode(None))
     return file.getvalue()
+
+
+def warp(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Vocal tract length perturbation (Jaitly and Hinton 2013): log-mel (mels, frames) with its mel axis stretched
+    from the low end by up to 12 % either way, as by a longer or shorter throat; half of the time as it is."""
+    if rng.random() < 0.5:
+        return mel
+    at = np.minimum(np.arange(len(mel)) * rng.uniform(0.88, 1.12), len(mel) - 1)
+    low = np.minimum(at.astype(int), len(mel) - 2)
+    share = (at - low).astype(np.float32)[:, None]
+    return mel[low] * (1 - share) + mel[low + 1] * share
 
 
 def mask(mel: np.ndarray, rng: np.random.Generator) -> None:

@@ -53,16 +53,26 @@ class Part:
             chosen += of[:: max(1, len(of) // each)][:each]
         return self.take(chosen)
 
+    def evenly(self, most: int) -> "Part":
+        """At most `most` clips, evenly spaced."""
+        return self.take(range(len(self))[:: -(-len(self) // most) or 1])
+
 
 @dataclass(frozen=True)
 class Parts:
-    """A whole corpus. `held_out` are languages beside the three that nothing is trained on: out-of-set to the model."""
+    """A whole corpus. `train` has background languages as well. Of these, `held_out` are the languages and voices that
+    test: nothing is trained or chosen by them; and `held_out_validation` are other voices, to choose checkpoints by."""
 
     train: Part
     validation: Part
     test: Part
     held_out: Part
+    held_out_validation: Part = Part((), ())
 
     def counts(self) -> dict[str, int]:
         """Clips of each part, under the names that metrics.json has always used."""
-        return {**{name: len(getattr(self, name)) for name in PARTS}, "foreign": len(self.held_out)}
+        return {
+            **{name: len(getattr(self, name)) for name in PARTS},
+            "foreign": len(self.held_out),
+            "foreign_validation": len(self.held_out_validation),
+        }

@@ -41,15 +41,20 @@ def prepare(clips: Sequence, folder: Path, progress: bool = True) -> Waveforms:
     """
     if not clips:
         return Waveforms(np.zeros(0, np.int16), [])  # an empty file cannot be mapped
+    folder.mkdir(parents=True, exist_ok=True)
+    pcm, index = (folder / f"speech-{key(clips)}.{kind}" for kind in ("i16", "json"))
+    if not index.exists():
+        _decode_all(clips, pcm, index, progress)
+    return Waveforms(np.memmap(pcm, np.int16, "r"), json.loads(index.read_text()))
+
+
+def key(clips: Sequence) -> str:
+    """What stands for these clips in this order in the names of files: of their names and contents, 16 digits."""
     digest = hashlib.sha256()
     for clip in clips:
         digest.update(f"{clip.language}/{clip.path}".encode())
         digest.update(hashlib.sha256(clip.audio).digest())
-    folder.mkdir(parents=True, exist_ok=True)
-    pcm, index = (folder / f"speech-{digest.hexdigest()[:16]}.{kind}" for kind in ("i16", "json"))
-    if not index.exists():
-        _decode_all(clips, pcm, index, progress)
-    return Waveforms(np.memmap(pcm, np.int16, "r"), json.loads(index.read_text()))
+    return digest.hexdigest()[:16]
 
 
 def _decode_all(clips: Sequence, pcm: Path, index: Path, progress: bool) -> None:

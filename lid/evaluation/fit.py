@@ -36,14 +36,17 @@ def fit(checkpoint: Checkpoint, parts: Parts, noises: Sequence[np.ndarray], seed
 
 
 def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
-    """The identifier's detector with new distances, from training clips, and a new threshold, from validation clips.
+    """The identifier's detector with new distances, from training clips, and a new score and threshold, from validation
+    clips.
 
     Pauses are cut as in serving: corpora differ in theirs, and whole clips lie elsewhere.
     """
     known = parts.train.sample(KNOWN_CLIPS)
     background = parts.train.where(lambda clip: clip.language not in CODES)
     embeddings, labels = _embeddings(identifier, known)
-    detector = identifier.needed_detector().with_distances(embeddings, labels, _embeddings(identifier, background)[0])
+    detector = identifier.detector.with_distances(embeddings, labels, _embeddings(identifier, background)[0])
+    embeddings, labels = _embeddings(identifier, parts.validation)
+    detector = detector.with_score(identifier.logits(embeddings), embeddings, labels)
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
     return detector.with_threshold([p.known_score for p in predictions if p.known_score is not None])
 

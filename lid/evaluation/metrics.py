@@ -11,8 +11,7 @@ from lid.languages import CODES
 from lid.model.calibration import softmax
 
 CONFIDENCE = math.erf(1.96 / math.sqrt(2))  # 95 %, with the 1.96 that all figures reported so far were made with
-Scores = Sequence[float | None] | np.ndarray  # (clips,); of None, ValueError is raised
-Labels = Sequence[int] | np.ndarray  # class indices (clips,)
+ROC_GRID = np.round(np.linspace(0, 1, 51) ** 2, 4)  # false positive rates; dense where a threshold is chosen
 BINS = 15  # of confidence, equally wide (Guo et al. 2017)
 
 
@@ -34,12 +33,13 @@ def rate(right: np.ndarray) -> dict:
     }
 
 
-def rates(named: np.ndarray, labels: Labels) -> dict:
-    """Accuracy with its interval, and `recall` of each language, of class indices (clips,)."""
+def rates(named: np.ndarray, labels: np.ndarray) -> dict:
+    """Accuracy with its interval, of all clips and of each of the three `languages`, from class indices (clips,).
+    `recall` is the accuracy of each language alone, without its interval."""
     named, labels = np.asarray(named), np.asarray(labels)
-    of = {code: (named == i)[labels == i] for i, code in enumerate(CODES)}
-    recall = {code: round(float(right.mean()), 5) if len(right) else None for code, right in of.items()}
-    return {**rate(named == labels), "recall": recall}
+    of = {code: rate((named == i)[labels == i]) for i, code in enumerate(CODES)}
+    recall = {code: one["accuracy"] for code, one in of.items()}
+    return {**rate(named == labels), "recall": recall, "languages": of}
 
 
 def bootstrap_by_speaker(right: np.ndarray, speakers: Sequence[str], seed: int = 0, draws: int = 2000) -> list[float]:
@@ -97,7 +97,16 @@ def calibration(logits: np.ndarray, labels: Labels) -> dict:
     }
 
 
-def detection(known: Scores, foreign: Scores) -> dict[str, float]:
+def roc(known: Sequence[float], foreign: Sequence[float]) -> list[float]:
+    """The ROC curve of scores, higher for what is known, at the points of ROC_GRID: the largest share of the `known`
+    that is kept while no more than that share of the `foreign` is let through."""
+    truth = np.r_[np.ones(len(known)), np.zeros(len(foreign))]
+    false, true, _ = roc_curve(truth, np.r_[np.asarray(known, np.float64), np.asarray(foreign, np.float64)])
+    kept = true[np.searchsorted(false, ROC_GRID, side="right") - 1]
+    return [round(float(share), 4) for share in kept]
+
+
+def detection(known: Sequence[float], foreign: Sequence[float]) -> dict[str, float]:
     """How well scores, higher for what is known, keep `known` apart from `foreign`: the area under the ROC curve, and
     the share of foreign clips let through by the threshold that keeps 95 % of the known ones."""
     truth = np.r_[np.ones(len(known)), np.zeros(len(foreign))]

@@ -21,6 +21,7 @@ from lid.model.open_set import OpenSetDetector
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 HEAD = ("projector", "classifier")
+SOUNDS = "sounds"  # the second head's name in a model that is trained
 
 
 def load_base(
@@ -84,9 +85,21 @@ def add_lora(model: WhisperForAudioClassification, rank: int, dropout: float) ->
     return get_peft_model(model, config)
 
 
-def inside(model: PeftModel) -> WhisperForAudioClassification:
-    """The model that PEFT has wrapped, LoRA in its layers."""
-    return cast(WhisperForAudioClassification, model.get_base_model())
+class Sounds(nn.Linear):
+    """A second head on the classifier's input: which of a teacher's `languages` a clip sounds like."""
+
+    def __init__(self, width: int, languages: Sequence[str]):
+        super().__init__(width, len(languages))
+        self.languages = tuple(languages)
+        nn.init.normal_(self.weight, std=0.02)
+        nn.init.zeros_(self.bias)
+
+
+def add_sounds(model: PeftModel, languages: Sequence[str]) -> None:
+    """Put a second head, for these languages, beside the first, in place. It is trained like the first one, and no part
+    of the adapter: the detector keeps it."""
+    whole = model.base_model.model
+    whole.add_module(SOUNDS, Sounds(whole.config.classifier_proj_size, languages))
 
 
 @dataclass
@@ -98,12 +111,13 @@ class Checkpoint:
 
     @classmethod
     def merged(cls, model: PeftModel) -> "Checkpoint":
-        """Fold LoRA into the weights, and move the head's rows for other languages into the detector.
+        """Fold LoRA into the weights, and move the head's rows for other languages, and the second head where there is
+        one, into the detector.
 
         Ends the training of `model`: its layers are changed in place.
         """
         whole = model.merge_and_unload()
-        detector = _take_background(whole)
+        detector = _take_sounds(whole, _take_background(whole))
         return cls(whole.to("cpu", torch.float16), detector)
 
     @classmethod
@@ -165,6 +179,16 @@ def _take_background(model: WhisperForAudioClassification) -> OpenSetDetector:
     return OpenSetDetector(
         tuple(labels[i] for i in rest), weight[rest].float().cpu().numpy(), bias[rest].float().cpu().numpy()
     )
+
+
+def _take_sounds(model: WhisperForAudioClassification, detector: OpenSetDetector) -> OpenSetDetector:
+    """Cut the second head off, where there is one, and return the detector with it."""
+    head = getattr(model, SOUNDS, None)
+    if head is None:
+        return detector
+    delattr(model, SOUNDS)
+    weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
+    return detector.with_sounds(head.languages, weight, bias)
 
 
 def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:

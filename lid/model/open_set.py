@@ -4,10 +4,16 @@ While training, the head has a row for each background language beside the three
 so that it stays an ordinary one; what else it knows lies beside it in `background.safetensors`: those rows, a row that
 tells speech from noise and music, and where training clips of the three languages and of the background languages lie,
 the last two fitted once training is over. All look at a clip's embedding: the mean over its frames of the classifier's
-input. The score is how much nearer that is to the nearest of the three languages than to the background as a whole
-(relative Mahalanobis distance, Ren et al. 2021, arXiv:2106.09022): what is odd about a clip's voice, room or length
-moves both distances alike. Embeddings are centred and scaled to length 1 first (Müller and Hein 2025,
-arXiv:2505.18032): how far out a clip lies says how clear it is, not what it is.
+input. Three things are read from it, each higher for what is more surely one of the three; the score is their weighted
+sum, or in older checkpoints the distance alone:
+
+- "rows": log-odds of the three languages against the background languages, by the rows of the head.
+- "distance": how much nearer the embedding is to the nearest of the three than to the background as a whole (relative
+  Mahalanobis distance, Ren et al. 2021, arXiv:2106.09022): what is odd about a clip's voice, room or length moves both
+  distances alike. Embeddings are centred and scaled to length 1 first (Müller and Hein 2025, arXiv:2505.18032): how far
+  out a clip lies says how clear it is, not what it is.
+- "sounds": what a second head says, which learnt from Whisper itself to tell Whisper's 99 languages apart (knowledge
+  distillation, Hinton et al. 2015, arXiv:1503.02531). The same head says what another language sounds like.
 """
 
 import json
@@ -21,6 +27,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lid.errors import InputError
+from lid.languages import CODES
+from lid.model.calibration import softmax
 
 FILE_NAME = "background.safetensors"
 NO_SPEECH = -10_000.0  # the score of a clip without speech, and the lowest there is
@@ -28,6 +36,13 @@ KEPT = 0.98  # share of the three languages' own validation clips that the thres
 NOT_FITTED = "This detector cannot reject: `with_distances` was not called."
 HEARD = 0.998  # share of speech that counts as speech
 NUMBERS = ("threshold", "speech_threshold")
+LISTS = ("sounds_languages", "sounds_trusted", "score_parts")  # in the file only where they are not empty
+# The share of each part in the score, once it is centred and scaled. Rows and distance know different things and are
+# about equally good. What Whisper says adds most on languages that were never trained on and takes from neighbours that
+# were; half a nat for each of its nats keeps both.
+SHARES = {"rows": 1.0, "distance": 1.0, "sounds": 0.5}
+ENOUGH = 4.0  # nats; that Whisper is surer than that of a language says no more
+TRUSTED = 0.5  # share of a language's validation clips that the second head must name for its word to count there
 STORED_AS = {  # field -> name of the tensor in the file, which is older than the field's name
     "weight": "weight",
     "bias": "bias",
@@ -37,6 +52,11 @@ STORED_AS = {  # field -> name of the tensor in the file, which is older than th
     "language_precision": "precision",
     "background_mean": "rest_centre",
     "background_precision": "rest_precision",
+    "sounds_weight": "sounds_weight",
+    "sounds_bias": "sounds_bias",
+    "score_middle": "score_middle",
+    "score_spread": "score_spread",
+    "score_share": "score_share",
 }
 
 
@@ -50,6 +70,11 @@ class OpenSetDetector:
     (width,), which centres embeddings; of the centred ones at length 1 the mean of each of the three,
     `language_means` (3, width), and the inverse of the covariance around them, `language_precision` (width, width);
     and `background_mean` (width,) and `background_precision` (width, width) of all background languages together.
+
+    `sounds_weight` (sounds_languages, width) and `sounds_bias` (sounds_languages,) are the second head, if there is
+    one; `sounds_languages` are Whisper's codes. Of `sounds_trusted`, some of the three, its word counts in the score.
+    The score is the sum over `score_parts` of `score_share` times the part less its `score_middle`, divided by its
+    `score_spread`, (parts,) each; without them it is the distance.
     """
 
     languages: tuple[str, ...]
@@ -63,19 +88,77 @@ class OpenSetDetector:
     language_precision: np.ndarray | None = None
     background_mean: np.ndarray | None = None
     background_precision: np.ndarray | None = None
+    sounds_languages: tuple[str, ...] = ()
+    sounds_weight: np.ndarray | None = None
+    sounds_bias: np.ndarray | None = None
+    sounds_trusted: tuple[str, ...] = ()
+    score_parts: tuple[str, ...] = ()
+    score_middle: np.ndarray | None = None
+    score_spread: np.ndarray | None = None
+    score_share: np.ndarray | None = None
+
+    def __post_init__(self):
+        """Raises ValueError where lists and arrays do not belong together."""
+        for names, arrays in (
+            (self.sounds_languages, (self.sounds_weight, self.sounds_bias)),
+            (self.score_parts, (self.score_middle, self.score_spread, self.score_share)),
+        ):
+            if any((0 if array is None else len(array)) != len(names) for array in arrays):
+                raise ValueError("a list and its numbers differ in length")
+        if unknown := set(self.score_parts) - set(SHARES):
+            raise ValueError(f"no part of a score: {', '.join(sorted(unknown))}")
 
     @property
     def can_reject(self) -> bool:
         """Whether it can tell the three languages from others: whether `with_distances` has been called."""
         return self.global_mean is not None
 
-    def score(self, embedding: np.ndarray) -> float:
+    def score(self, logits: np.ndarray, embedding: np.ndarray) -> float:
+        """How surely a clip is one of the three, by their logits (3,) and its embedding (width,). Higher is surer."""
+        if not self.score_parts:
+            return max(self.relative_distance(embedding), NO_SPEECH)
+        parts = [self.part(name, logits, embedding) for name in self.score_parts]
+        scaled = (np.array(parts) - self.score_middle) / self.score_spread
+        return float(max(self.score_share @ scaled, NO_SPEECH))
+
+    def part(self, name: str, logits: np.ndarray, embedding: np.ndarray) -> float:
+        """One of the three parts of the score, of a clip's logits (3,) and embedding (width,), as it is: "rows",
+        "distance" or "sounds"."""
+        if name == "rows":
+            return self.log_odds(logits, embedding)
+        return self.relative_distance(embedding) if name == "distance" else self.agreement(logits, embedding)
+
+    def relative_distance(self, embedding: np.ndarray) -> float:
         """Of a clip's embedding (width,): half its squared distance from the background languages, less half that from
-        the nearest of the three; nats of evidence but for a constant. Higher is more surely one of them."""
+        the nearest of the three; nats of evidence but for a constant."""
         centred = _normalised(embedding, self.global_mean)
         nearest = _distances(centred, self.language_means, self.language_precision).min()
-        background = _distances(centred, self.background_mean, self.background_precision)[0]
-        return float(max((background**2 - nearest**2) / 2, NO_SPEECH))
+        background = _distances(centred, self.background_mean[None], self.background_precision)[0]
+        return float((background**2 - nearest**2) / 2)
+
+    def agreement(self, logits: np.ndarray, embedding: np.ndarray) -> float:
+        """Log-odds (nats) that the second head gives the likeliest of the three, by their logits (3,), against all its
+        other languages, by the clip's embedding (width,), less ENOUGH: 0 where it agrees, below 0 where it does not. 0
+        also for a language of which its word does not count."""
+        code = CODES[int(np.argmax(logits))]
+        if code not in self.sounds_trusted:
+            return 0.0
+        sounds, place = self._sounds(embedding), self.sounds_languages.index(code)
+        return float(min(sounds[place] - np.logaddexp.reduce(np.delete(sounds, place)), ENOUGH) - ENOUGH)
+
+    def sounds_like(self, embedding: np.ndarray) -> tuple[str, float] | None:
+        """The likeliest language beside the three, of a clip's embedding (width,), as Whisper's code, and its
+        probability among all languages beside the three. None without a second head."""
+        others = [place for place, code in enumerate(self.sounds_languages) if code not in CODES]
+        if not others:
+            return None
+        shares = softmax(self._sounds(embedding)[others])
+        likeliest = int(np.argmax(shares))
+        return self.sounds_languages[others[likeliest]], float(shares[likeliest])
+
+    def _sounds(self, embedding: np.ndarray) -> np.ndarray:
+        """Logits of the second head, float64 (sounds_languages,)."""
+        return (self.sounds_weight @ embedding + self.sounds_bias).astype(np.float64)
 
     def distance(self, embedding: np.ndarray) -> float:
         """Mahalanobis distance of an embedding (width,) from the nearest of the three (Lee et al. 2018), to compare
@@ -112,6 +195,39 @@ class OpenSetDetector:
         }
         return replace(self, **{name: values.astype(np.float32) for name, values in fitted.items()})
 
+    def with_sounds(self, languages: Sequence[str], weight: np.ndarray, bias: np.ndarray) -> "OpenSetDetector":
+        """With a second head: `languages` are Whisper's codes, `weight` (languages, width) and `bias` (languages,) a
+        linear layer on embeddings. Whether its word counts, `with_score` finds out."""
+        weight, bias = np.asarray(weight, np.float32), np.asarray(bias, np.float32)
+        return replace(self, sounds_languages=tuple(languages), sounds_weight=weight, sounds_bias=bias)
+
+    def with_score(self, logits: np.ndarray, embeddings: np.ndarray, labels: np.ndarray) -> "OpenSetDetector":
+        """Fit which languages the second head is trusted with, and the score's parts, on validation clips of the three:
+        logits (clips, 3), embeddings (clips, width) and labels (clips,), indices into CODES.
+
+        Rows and distance are counted from their median, in halves of the range from the 16th to the 84th percentile,
+        which is a standard deviation where they are normally distributed. The part "sounds" stays as it is: it is 0 for
+        most clips, so it has no spread to go by. The threshold is to be fitted anew.
+        """
+        trusted = tuple(code for label, code in enumerate(CODES) if self._named(code, embeddings[labels == label]))
+        fitted = replace(self, sounds_trusted=trusted)
+        middle, spread = {"sounds": 0.0}, {"sounds": 1.0}
+        for name in ("rows", "distance"):
+            values = [fitted.part(name, *one) for one in zip(logits, embeddings, strict=True)]
+            low, middle[name], high = np.quantile(values, (0.16, 0.5, 0.84))
+            spread[name] = max((high - low) / 2, 1e-6)
+        parts = tuple(name for name in SHARES if name != "sounds" or trusted)
+        numbers = {"score_middle": middle, "score_spread": spread, "score_share": SHARES}
+        arrays = {field: np.array([of[name] for name in parts], np.float32) for field, of in numbers.items()}
+        return replace(fitted, score_parts=parts, **arrays)
+
+    def _named(self, code: str, embeddings: np.ndarray) -> bool:
+        """Whether the second head names `code` for TRUSTED of these embeddings (clips, width)."""
+        if code not in self.sounds_languages or not len(embeddings):
+            return False
+        place = self.sounds_languages.index(code)
+        return bool(np.mean([self._sounds(one).argmax() == place for one in embeddings]) >= TRUSTED)
+
     def with_threshold(self, scores: Sequence[float]) -> "OpenSetDetector":
         """The threshold that keeps KEPT of these scores, which are of clips in the three languages."""
         return replace(self, threshold=round(float(np.quantile(scores, 1 - KEPT)), 4))
@@ -129,12 +245,15 @@ class OpenSetDetector:
         return replace(self, speech_weight=row, speech_threshold=float(np.quantile(held_out @ row, 1 - HEARD)))
 
     def scaled(self, temperature: float) -> "OpenSetDetector":
-        """The same beside a head whose logits were divided by `temperature`."""
-        return replace(self, weight=self.weight / temperature, bias=self.bias / temperature)
+        """The same beside a head whose logits were divided by `temperature`. The score's parts are left out: "rows" has
+        changed, and `with_score` is to be called again. The second head has no part in the logits and stays."""
+        rows = {"weight": self.weight / temperature, "bias": self.bias / temperature}
+        return replace(self, score_parts=(), score_middle=None, score_spread=None, score_share=None, **rows)
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write the file beside a checkpoint. Its checksums are the caller's to renew."""
-        about = {name: json.dumps(getattr(self, name)) for name in ("languages", *NUMBERS)}
+        lists = [name for name in LISTS if getattr(self, name)]
+        about = {name: json.dumps(getattr(self, name)) for name in ("languages", *NUMBERS, *lists)}
         tensors = {stored: getattr(self, name) for name, stored in STORED_AS.items()}
         tensors = {name: np.asarray(values, np.float32) for name, values in tensors.items() if values is not None}
         save_file(tensors, Path(folder) / FILE_NAME, about)
@@ -150,7 +269,8 @@ class OpenSetDetector:
             with safe_open(path, "np") as file:
                 about = {name: json.loads(value) for name, value in file.metadata().items()}
                 tensors = {named[stored]: file.get_tensor(stored) for stored in file.keys()}  # noqa: SIM118 - no dict
-            return cls(**about | tensors | {"languages": tuple(about["languages"])})
+            lists = {name: tuple(about[name]) for name in ("languages", *LISTS) if name in about}
+            return cls(**about | tensors | lists)
         except (SafetensorError, OSError, KeyError, AttributeError, TypeError, ValueError) as error:
             raise InputError(
                 f"{FILE_NAME} of {folder} is damaged. Copy the checkpoint again. ({error})", "model"
@@ -158,14 +278,24 @@ class OpenSetDetector:
 
 
 def mean(detectors: Sequence[OpenSetDetector]) -> OpenSetDetector:
-    """The mean of the background languages' rows over several checkpoints; what was fitted on each is left out.
+    """The mean of the background languages' rows, and of the second head, over several checkpoints; what was fitted on
+    each is left out.
 
-    Raises InputError when they were trained with different background languages.
+    Raises InputError when they were trained with different background languages, or second heads.
     """
     if len({one.languages for one in detectors}) > 1:
         raise InputError("The checkpoints were trained with different background languages.", "model")
-    rows = [np.mean([getattr(one, name) for one in detectors], axis=0) for name in ("weight", "bias")]
-    return OpenSetDetector(detectors[0].languages, *rows)
+    if len({one.sounds_languages for one in detectors}) > 1:
+        raise InputError("The checkpoints were trained with different second heads, or some without.", "model")
+
+    def of(name: str) -> np.ndarray:
+        return np.mean([getattr(one, name) for one in detectors], axis=0)
+
+    first = detectors[0]
+    averaged = OpenSetDetector(first.languages, of("weight"), of("bias"))
+    if not first.sounds_languages:
+        return averaged
+    return averaged.with_sounds(first.sounds_languages, of("sounds_weight"), of("sounds_bias"))
 
 
 def _means(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,45 +1,57 @@
 """What the trainer sees: balanced batches, each a pure function of (seed, step).
 
 There is no iterator state to save: a run killed at step n and resumed asks for batch n and gets the clips, crops and
-augmentation it would have got. The languages take turns in every batch, with one row in seven for the background
-languages together, where there are any; within one, a speaker's weight stops growing at a cap; every row of a batch is
-cut or joined to one length drawn for the batch, so length says nothing.
+augmentation it would have got. The three languages take turns; where there are background languages, they have a share
+of the rows, each by the square root of its clips. Within a language a speaker's weight stops growing at a cap; every
+row of a batch is cut or joined to one length drawn for the batch, so length says nothing.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from lid.audio import SAMPLE_RATE
-from lid.data.augment import LONGEST_STRETCH, augment, mask
+from lid.data.augment import LONGEST_STRETCH, augment, mask, warp
 from lid.data.parts import Part
 from lid.features import FRAME_SAMPLES, HOP, log_mel
 from lid.languages import CODES
 
-ROUNDS = 2  # turns of the languages to be told apart between two rows of background
-
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """`size` rows a batch, languages in turn; lengths in seconds; a speaker counts for `speaker_cap` clips at most."""
+    """`size` rows a batch, of which background languages get `background_share`; lengths in seconds; a speaker counts
+    for `speaker_cap` clips at most. `clean`: batches have the rows before augmentation as well."""
 
     size: int
     longest: float
     speaker_cap: int
     seed: int
-    shortest: float = 1.0
+    background_share: float = 0.375
+    shortest: float = 0.8
     augmented: bool = True
+    clean: bool = False
     whole_window: float = 0.1  # share of batches padded to the longest length, as a stock pipeline serves them
+
+
+class _Row(NamedTuple):
+    """What is heard (samples,), the same before augmentation (samples,), and the teacher's probabilities for it."""
+
+    heard: np.ndarray
+    clean: np.ndarray
+    posterior: np.ndarray | None
 
 
 class BalancedBatches(Dataset):
     """Map-style dataset whose item `step` is a batch: a dict of tensors
 
-    `mel` float32 (rows, n_mels, 2 * frames) and `labels` int64 (rows,), indices into `part.languages`.
+    `mel` float32 (rows, n_mels, 2 * frames) and `labels` int64 (rows,), indices into `part.languages`; where
+    `posteriors` are given, `posterior` float32 (rows, languages), their mean over the clips in a row; where the options
+    say so, `clean` like `mel`, of the same rows before augmentation.
     """
 
     def __init__(
@@ -51,15 +63,19 @@ class BalancedBatches(Dataset):
         n_mels: int = 80,
         process: int = 0,
         processes: int = 1,
+        posteriors: np.ndarray | None = None,
     ):
-        """Of each batch this process (0-based) gets every n-th row. `noises` are recordings to mix in."""
+        """Of each batch this process (0-based) gets every n-th row. `noises` are recordings to mix in, `posteriors`
+        (clips, languages) what a teacher says of each clip of the part (`lid.training.teacher`)."""
         self.part, self.noises, self.options, self.steps, self.n_mels = part, noises, options, steps, n_mels
+        self.posteriors = posteriors
         self.slots = range(process, options.size, processes)
         self.classes = sorted(set(part.labels))
-        named = [label for label in self.classes if label < len(CODES)]
-        background = [label for label in self.classes if label >= len(CODES)]
-        self.turns = [*([label] for label in named * ROUNDS), background] if background else [[c] for c in named]
         self.members = {c: np.flatnonzero(np.asarray(part.labels) == c) for c in self.classes}
+        self.named = [label for label in self.classes if label < len(CODES)]
+        self.background = [label for label in self.classes if label >= len(CODES)]
+        roots = np.sqrt([len(self.members[label]) for label in self.background])
+        self.background_chances = roots / roots.sum() if self.background else roots
         speakers, cap = part.speakers, options.speaker_cap
         self.chances = {c: _clip_chances([speakers[i] for i in m], cap) for c, m in self.members.items()}
 
@@ -68,51 +84,77 @@ class BalancedBatches(Dataset):
 
     def rows(self, step: int) -> tuple[np.ndarray, list[int]]:
         """A batch before it becomes a spectrogram: float32 (rows, samples) at 16 kHz, and each row's label."""
+        return np.stack([row.heard for row in self._rows(step)]), self._labels(step)
+
+    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+        options, rows = self.options, self._rows(step)
+        samples = len(rows[0].heard)
+        whole = np.random.default_rng([options.seed, step, 0]).random() < options.whole_window
+        padding = int(options.longest * SAMPLE_RATE) - samples if whole else 0
+
+        def spectrograms(waveforms: list[np.ndarray]) -> torch.Tensor:
+            return log_mel(torch.from_numpy(np.pad(np.stack(waveforms), ((0, 0), (0, padding)))), self.n_mels)
+
+        mel = spectrograms([row.heard for row in rows])
+        if options.augmented:
+            for slot, row in zip(self.slots, mel.numpy(), strict=True):
+                rng = np.random.default_rng([options.seed, step, slot, 1])
+                row[:] = warp(row, rng)
+                mask(row[:, : samples // HOP], rng)
+        batch = {"mel": mel, "labels": torch.tensor(self._labels(step))}
+        if options.clean:
+            batch["clean"] = spectrograms([row.clean for row in rows])
+        if self.posteriors is not None:
+            batch["posterior"] = torch.from_numpy(np.stack([row.posterior for row in rows]))
+        return batch
+
+    def _background_rows(self, slots: int) -> int:
+        """How many of the first `slots` rows of a batch are of background languages: spread evenly over the batch."""
+        return int(slots * self.options.background_share) if self.background else 0
+
+    def _label(self, step: int, slot: int) -> int:
+        before = self._background_rows(slot)
+        if self._background_rows(slot + 1) > before:
+            rng = np.random.default_rng([self.options.seed, step, slot, 2])
+            return int(rng.choice(self.background, p=self.background_chances))
+        each = self.options.size - self._background_rows(self.options.size)  # rows of the three in every batch
+        return self.named[(step * each + slot - before) % len(self.named)]
+
+    def _labels(self, step: int) -> list[int]:
+        return [self._label(step, slot) for slot in self.slots]
+
+    def _rows(self, step: int) -> list[_Row]:
         options = self.options
         rng = np.random.default_rng([options.seed, step])
         seconds = np.exp(rng.uniform(np.log(options.shortest), np.log(options.longest)))
         samples = int(seconds * SAMPLE_RATE) // FRAME_SAMPLES * FRAME_SAMPLES
-        labels = [self._label(step, slot) for slot in self.slots]
-        return np.stack([self._row(step, slot, samples) for slot in self.slots]), labels
+        return [self._row(step, slot, samples) for slot in self.slots]
 
-    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
-        options = self.options
-        batch, labels = self.rows(step)
-        samples = batch.shape[1]
-        if np.random.default_rng([options.seed, step, 0]).random() < options.whole_window:
-            batch = np.pad(batch, ((0, 0), (0, int(options.longest * SAMPLE_RATE) - samples)))
-        mel = log_mel(torch.from_numpy(batch), self.n_mels)
-        if options.augmented:
-            for slot, row in zip(self.slots, mel, strict=True):
-                mask(row[:, : samples // HOP].numpy(), np.random.default_rng([options.seed, step, slot, 1]))
-        return {"mel": mel, "labels": torch.tensor(labels)}
+    def _draw(self, label: int, rng: np.random.Generator) -> int:
+        return rng.choice(self.members[label], p=self.chances[label])
 
-    def _label(self, step: int, slot: int) -> int:
-        choice = self.turns[slot % len(self.turns)]
-        return choice[np.random.default_rng([self.options.seed, step, slot, 2]).integers(len(choice))]
-
-    def _draw(self, label: int, rng: np.random.Generator) -> np.ndarray:
-        return self.part.speech[rng.choice(self.members[label], p=self.chances[label])]
-
-    def _row(self, step: int, slot: int, samples: int) -> np.ndarray:
-        """One augmented clip of exactly this length; short ones are joined to others of their language."""
+    def _row(self, step: int, slot: int, samples: int) -> _Row:
+        """One clip of exactly this length; short ones are joined to others of their language."""
         rng = np.random.default_rng([self.options.seed, step, slot, 0])
         label = self._label(step, slot)
         needed = int(samples * LONGEST_STRETCH)
-        pieces, total = [], 0
+        clips, pieces, total = [], [], 0
         while total < needed:
-            waveform = self._draw(label, rng)
+            clips.append(self._draw(label, rng))
+            waveform = self.part.speech[clips[-1]]
             if len(waveform) > needed - total:
                 start = rng.integers(0, len(waveform) - (needed - total) + 1)
                 waveform = waveform[start : start + needed - total]
             pause = np.zeros(int(rng.uniform(0.0, 0.4) * SAMPLE_RATE), np.float32)
             pieces += [waveform, pause]
             total += len(waveform) + len(pause)
-        waveform = np.concatenate(pieces)[:needed]
+        clean = np.concatenate(pieces)[:needed]
+        heard = clean
         if self.options.augmented:
-            other = self._draw(self._label(step, int(rng.integers(self.options.size))), rng)
-            waveform = augment(waveform, rng, self.noises, other=other)
-        return waveform[:samples]
+            other = self.part.speech[self._draw(self._label(step, rng.integers(self.options.size)), rng)]
+            heard = augment(clean, rng, self.noises, other=other)
+        posterior = None if self.posteriors is None else self.posteriors[clips].astype(np.float32).mean(axis=0)
+        return _Row(heard[:samples], clean[:samples], posterior)
 
 
 def _clip_chances(speakers: list[str], cap: int) -> np.ndarray:

@@ -26,9 +26,15 @@ CACHE = Path(os.environ.get("LID_CACHE", "cache"))
 Group = TypeVar("Group", bound="DataclassInstance")
 
 
-def setting(default: Any, help: str, metavar: str | None = None) -> Any:
-    """A field of a group; MISSING as its default makes it one that must be given."""
-    return field(default=default, metadata={"help": help, "metavar": metavar})
+def setting(default: Any, help: str, metavar: str | None = None, before: Any = MISSING) -> Any:
+    """A field of a group; MISSING as its default makes it one that must be given. `before` is what runs did that are
+    older than the setting."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "before": before})
+
+
+def before(group: type) -> dict[str, Any]:
+    """What runs did that are older than some of a group's settings, by the names of these."""
+    return {one.name: one.metadata["before"] for one in fields(group) if one.metadata["before"] is not MISSING}
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,13 @@ class Optimisation:
     steps: int = setting(2000, "optimizer steps")
     batch_size: int = setting(24, "clips a step, over all processes; languages take turns")
     speaker_cap: int = setting(40, "clips for which one voice counts when batches are drawn")
+    background_share: float = setting(0.375, "share of a batch that is of background languages")
+    distil: float = setting(
+        0.5, "weight of what the base model's own decoder says of each clip; 0 learns none of it", before=0.0
+    )
+    anchor: float = setting(
+        0.3, "weight of the distance of the encoder's mean states from the base model's; 0 lets them go", before=0.0
+    )
     learning_rate: float = setting(4e-4, "LoRA's peak")
     head_learning_rate: float = setting(1e-3, "the head's peak")
     weight_decay: float = setting(0.01, "AdamW's")
@@ -89,6 +102,18 @@ class Evaluation:
     """what it is tested on, beside clips of the three languages"""
 
     held_out_languages: tuple[str, ...] = setting((), "background languages kept out of training, to test on", "LANG")
+    held_out_voices: float = setting(
+        0.3, "share of every other background language's clips, voices whole, kept out to test on", before=0.0
+    )
+    subsets: Path | None = setting(  # noqa: RUF009
+        None,
+        "TSV with the columns subset, language, path: test clips whose accuracy is told apart as well",
+        "FILE",
+        before=None,
+    )
+    former: Path | None = setting(  # noqa: RUF009
+        None, "checkpoint to measure on the same clips, as served", "FOLDER", before=None
+    )
 
 
 @dataclass(frozen=True)
@@ -137,7 +162,9 @@ class Config:
             "init_from": start and Path(start).name,
             "recorded_noise": self.sources.noise is not None,
         }
-        return names | asdict(self.data) | asdict(self.model) | asdict(self.optimisation) | asdict(self.evaluation)
+        evaluation = asdict(self.evaluation) | {"subsets": self.evaluation.subsets is not None}
+        evaluation["former"] = self.evaluation.former and self.evaluation.former.name
+        return names | asdict(self.data) | asdict(self.model) | asdict(self.optimisation) | evaluation
 
 
 def add_arguments(
@@ -188,7 +215,7 @@ def load(folder: Path, group: type[Group]) -> Group | None:
         return None
     kinds = get_type_hints(group)
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))[group.__name__.lower()]
+        kept = before(group) | json.loads(file.read_text(encoding="utf-8"))[group.__name__.lower()]
         return group(**{key: _restored(kept[key], kinds[key]) for key in kinds})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error}). Name the sources on the command line.", "settings") from error

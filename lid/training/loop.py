@@ -3,6 +3,12 @@
 The loop is plain PyTorch under Accelerate rather than a Trainer, because a run must survive kill -9 at any moment and
 end with the weights it would have had: its whole state (trainable weights, their average, optimizer, step) goes into
 one safetensors file, and everything random is seeded by the step.
+
+Beside the languages, two things are learned so that little of what Whisper knows is forgotten on few voices. A second
+head learns what the base model's decoder says of each clip (`lid.training.teacher`), in whatever language. And the
+encoder's mean states of a clip as it was recorded are held near those of the base model: where weights may go, but not
+what they do (as L2-SP does with weights, Li et al. 2018, arXiv:1802.01483). The base model is the same one with LoRA
+switched off.
 """
 
 import json
@@ -10,6 +16,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -22,7 +29,7 @@ from tqdm import tqdm
 
 from lid.errors import InputError
 from lid.model import checkpoint, precision, whisper
-from lid.training.config import Optimisation
+from lid.training.config import Optimisation, before
 
 # What the weights depend on, but for the data and the model: a resumed run must share these with the first.
 DECISIVE = (
@@ -36,7 +43,10 @@ DECISIVE = (
     "validate_every",
     "patience",
     "seed",
+    "distil",
+    "anchor",
 )
+VARIANCE_BATCHES = 8  # the first of a run, which are asked how far apart clips' mean states lie
 
 
 def train(
@@ -50,16 +60,18 @@ def train(
 ) -> list[dict]:
     """Train in place, leave the best averaged weights in `model`, and return the history of validations.
 
-    `batches[step]` is a dict with `mel` and `labels`; `validate(model)` returns at least `accuracy` and `loss`. State
-    is kept in `folder` every `save_every` steps, and a run finding one there goes on from it. `workers` other processes
-    make batches.
+    `batches[step]` is a dict with `mel` and `labels`, and with `posterior` and `clean` where the options' `distil` and
+    `anchor` are not 0; `validate(model)` returns at least `accuracy` and `loss`. State is kept in `folder` every
+    `save_every` steps, and a run finding one there goes on from it. `workers` other processes make batches.
     """
     bf16 = not options.fp32 and precision.supports_bf16(accelerator.device)
     model.to(accelerator.device)
     if options.gradient_checkpointing:
         checkpoint.inside(model).gradient_checkpointing_enable()
     run = Run(model, options, folder, bf16)
-    forward = accelerator.prepare(_ClipLogits(model))
+    forward = accelerator.prepare(_Heads(model))
+    if options.anchor and run.variance is None:
+        run.variance = _variance(model, _loader(batches, 0, min(VARIANCE_BATCHES, options.steps), workers), accelerator)
     bar = tqdm(
         total=options.steps, initial=run.step, unit="step", mininterval=2, disable=not accelerator.is_main_process
     )
@@ -68,10 +80,11 @@ def train(
             break
         torch.manual_seed(options.seed * 1_000_003 + run.step)  # LoRA's dropout
         model.train()
+        batch = {name: tensor.to(accelerator.device) for name, tensor in batch.items()}
         with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16):
-            logits = forward(batch["mel"].to(accelerator.device))
-        labels = batch["labels"].to(accelerator.device)
-        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
+            base = _base_states(model, batch["clean"]) if options.anchor else None
+            heard = forward(batch["mel"])
+        loss = _loss(heard, batch, base, run.variance, options)
         accelerator.backward(loss)
         run.update(float(accelerator.reduce(loss.detach(), "mean")))
         bar.update()
@@ -100,8 +113,8 @@ class Run:
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.weight_decay)
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
         self.best = dict(self.average)
-        self.step, self.loss = 0, float("nan")
-        self.history: list[dict] = []
+        self.step, self.loss, self.history = 0, float("nan"), []
+        self.variance: float | None = None  # of clips' mean states in the base model, once it is measured
         if self.file.exists():
             self._resume()
 
@@ -151,6 +164,7 @@ class Run:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
         about = {"step": self.step, "loss": self.loss, "history": self.history, "settings": self.settings}
+        about["variance"] = self.variance
         try:
             with checkpoint.writing(self.file):
                 save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial, {"run": json.dumps(about)})
@@ -174,9 +188,20 @@ class Run:
             kinds.setdefault(kind, {})[name] = tensor
         shapes = {name: weight.shape for name, weight in self.weights.items()}
         kept = {name: weight.shape for name, weight in kinds["weights"].items()}
-        if kept != shapes or about["settings"] != self.settings:
-            raise InputError(f"{self.file} is of a run with other settings. Give another --output.", "resume")
+        settings = {name: value for name, value in before(Optimisation).items() if name in DECISIVE} | about["settings"]
+        if kept != shapes or settings != self.settings:
+            others = [
+                f"{name} was {settings.get(name)}"
+                for name in self.settings
+                if settings.get(name) != self.settings[name]
+            ]
+            raise InputError(
+                f"{self.file} is of a run with other settings ({', '.join(others) or 'another model'}). Give the same "
+                "settings or another --output.",
+                "resume",
+            )
         self.step, self.loss, self.history = about["step"], about["loss"], about["history"]
+        self.variance = about.get("variance")
         self.average, self.best = kinds["average"], kinds["best"]
         self._put(kinds["weights"])
         for kind, values in kinds.items():
@@ -190,21 +215,66 @@ class Run:
                 weight.copy_(values[name])
 
     def _groups(self) -> list[dict]:
-        head = [p for name, p in self.weights.items() if any(part in name for part in checkpoint.HEAD)]
-        lora = [p for name, p in self.weights.items() if not any(part in name for part in checkpoint.HEAD)]
-        options = self.options
+        heads, options = (*checkpoint.HEAD, checkpoint.SOUNDS), self.options
+        head = [p for name, p in self.weights.items() if any(part in name for part in heads)]
+        lora = [p for name, p in self.weights.items() if not any(part in name for part in heads)]
         return [{"params": lora, "peak": options.learning_rate}, {"params": head, "peak": options.head_learning_rate}]
 
 
-class _ClipLogits(nn.Module):
-    """Log-mel -> clip logits, as a module for Accelerate to wrap."""
+class _Heard(NamedTuple):
+    """What the model makes of a batch, each float32 (clips, ...): mean encoder states, and the logits of both heads."""
+
+    states: torch.Tensor
+    logits: torch.Tensor
+    sounds: torch.Tensor | None
+
+
+class _Heads(nn.Module):
+    """Log-mel -> `_Heard`, as a module for Accelerate to wrap. The heads are linear: of the mean they make the mean."""
 
     def __init__(self, model: PeftModel):
         super().__init__()
         self.model = model
 
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        return whisper.frame_logits(checkpoint.inside(self.model), mel).mean(dim=1)
+    def forward(self, mel: torch.Tensor) -> _Heard:
+        whole = self.model.base_model.model
+        states = _mean_states(whole, mel)
+        embedding = whole.projector(states)
+        second = getattr(whole, checkpoint.SOUNDS, None)
+        return _Heard(states, whole.classifier(embedding).float(), second and second(embedding).float())
+
+
+def _mean_states(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+    return whisper.encode(model, mel).float().mean(dim=1)
+
+
+def _base_states(model: PeftModel, mel: torch.Tensor) -> torch.Tensor:
+    """Mean states, float32 (clips, width), as the base model has them."""
+    with torch.no_grad(), model.disable_adapter():
+        return _mean_states(model.base_model.model, mel)
+
+
+def _loss(
+    heard: _Heard,
+    batch: dict[str, torch.Tensor],
+    base: torch.Tensor | None,
+    variance: float | None,
+    options: Optimisation,
+) -> torch.Tensor:
+    loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
+    if options.distil:
+        said = heard.sounds.log_softmax(dim=-1)
+        loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
+    if options.anchor:
+        loss = loss + options.anchor * (heard.states - base).square().mean() / variance
+    return loss
+
+
+def _variance(model: PeftModel, batches: DataLoader, accelerator: Accelerator) -> float:
+    """How far apart clips lie: the variance over clips of the base model's mean states, averaged over their width."""
+    model.eval()
+    states = torch.cat([_base_states(model, batch["clean"].to(accelerator.device)) for batch in batches])
+    return float(accelerator.gather(states).var(dim=0).mean())
 
 
 def _loader(batches: Dataset, start: int, steps: int, workers: int) -> DataLoader:
@@ -220,5 +290,5 @@ def _schedule(step: int, options: Optimisation) -> float:
     return 0.55 + 0.45 * math.cos(math.pi * progress)
 
 
-def _rank(entry: dict) -> tuple[float, float]:
-    return entry["accuracy"], -entry["loss"]
+def _rank(entry: dict[str, float]) -> tuple[float, float]:
+    return entry.get("score", entry["accuracy"]), -entry["loss"]

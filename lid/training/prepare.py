@@ -7,29 +7,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lid.data import waveforms
-from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, Clip, StoredClip
-from lid.data.curation import audit, losses, quality, splits
+from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, StoredClip
+from lid.data.curation import audit, background, losses, quality, splits
 from lid.data.parts import Part, Parts
 from lid.data.sources import spec
 from lid.errors import InputError
 from lid.languages import CODES
-from lid.training.config import Data, Sources
+from lid.training.config import Data, Evaluation, Sources
 
 
 @dataclass(frozen=True)
 class Selection:
     """Which clip goes where: what passed the checks, the split of the three languages (its training part has extra and
-    background clips as well), and clips of languages that are kept out of training."""
+    background clips as well), and what is kept out of training: clips of other languages to test on, whole languages
+    and single voices, and other voices to choose checkpoints by."""
 
     checked: quality.Checked
     split: splits.Split
-    held_out: Sequence[Clip | StoredClip]
+    held_out: list[StoredClip]
+    held_out_validation: list[StoredClip]
 
 
 def select(
     sources: Sources,
     data: Data,
-    held_out_languages: Sequence[str],
+    evaluation: Evaluation,
     cache_dir: Path,
     records: Path | None = None,
     workers: int = 0,
@@ -41,15 +43,33 @@ def select(
     Raises InputError for sources that cannot be read, for held-out languages that none of them has, and where a
     language has lost its clips.
     """
-    checked = check(sources, data, held_out_languages, cache_dir, workers, progress)
+    checked = check(sources, data, evaluation.held_out_languages, cache_dir, workers, progress)
     if records:  # first: it is what one looks at when the next line ends the run
         quality.write_dropped_tsv(records / "dropped.tsv", checked.dropped)
     tested = [clip for clip in checked.kept if clip.role != EXTRA]
     losses.require_languages(tested, checked.dropped, (*CODES, *background_languages(sources)), data.want)
     own = [clip for clip in checked.kept if clip.role == OWN]
     split = splits.split(own, same_speaker=checked.same_speaker)
-    split.train += [clip for clip in checked.kept if clip.role in (EXTRA, BACKGROUND)]
-    return Selection(checked, split, [clip for clip in checked.kept if clip.role == HELD_OUT])
+    split.train += [clip for clip in checked.kept if clip.role == EXTRA]
+    return _with_background(checked, split, evaluation)
+
+
+def _with_background(checked: quality.Checked, split: splits.Split, evaluation: Evaluation) -> Selection:
+    """The selection with the clips of background languages in their parts. Those of languages held out whose voice also
+    trains or validates, in another language, are dropped."""
+    placed = {clip.speaker: part for part in PARTS for clip in getattr(split, part) if clip.speaker}
+    clips = [clip for clip in checked.kept if clip.role in (BACKGROUND, HELD_OUT)]
+    whole = evaluation.held_out_languages
+    parts = background.split_voices(clips, evaluation.held_out_voices, whole, placed, checked.same_speaker)
+    held_out: dict[str, list] = {background.VALIDATION: [], background.TEST: []}
+    for clip, part in zip(clips, parts, strict=True):
+        if clip.role == HELD_OUT and part != background.TEST:
+            split.dropped.append(splits.Dropped(clip, "conflict"))
+        elif part == background.TRAIN:
+            split.train.append(clip)
+        else:
+            held_out[part].append(replace(clip, role=HELD_OUT))
+    return Selection(checked, split, held_out[background.TEST], held_out[background.VALIDATION])
 
 
 def background_languages(sources: Sources) -> list[str]:
@@ -76,11 +96,11 @@ def check(
 
     own = rows(sources.data, CODES)
     extra = rows(sources.extra_train, CODES) if sources.extra_train else []
-    background = rows(sources.background, others) if sources.background else []
+    foreign = rows(sources.background, others) if sources.background else []
     clips = [
         *own,
         *(replace(clip, role=EXTRA) for clip in extra),
-        *(replace(clip, role=HELD_OUT if clip.language in held_out_languages else BACKGROUND) for clip in background),
+        *(replace(clip, role=HELD_OUT if clip.language in held_out_languages else BACKGROUND) for clip in foreign),
     ]
     orphans: dict[str, list[str]] = {}
     for source, names in own.orphans.items():
@@ -91,13 +111,17 @@ def check(
 def write_records(selection: Selection, folder: Path) -> None:
     """Write split.tsv and split_audit.json, and show the audit. Raises InputError when the split leaks."""
     split = selection.split
-    proof = audit.audit(split)
+    proof = audit.audit(split, held_out=selection.held_out, held_out_validation=selection.held_out_validation)
     proof["dropped_for_quality"] = quality.counts(selection.checked.dropped)
     audit.write(folder / "split_audit.json", proof)
     with (folder / "split.tsv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(["part", "language", "path"])
-        for part, rows in (*((part, getattr(split, part)) for part in PARTS), ("foreign", selection.held_out)):
+        for part, rows in (
+            *((part, getattr(split, part)) for part in PARTS),
+            ("foreign", selection.held_out),
+            ("foreign_validation", selection.held_out_validation),
+        ):
             table.writerows([part, clip.language, clip.path] for clip in rows)
         table.writerows([one.reason, one.clip.language, one.clip.path] for one in split.dropped)
     print(json.dumps(proof, indent=2, ensure_ascii=False))
@@ -107,5 +131,6 @@ def write_records(selection: Selection, folder: Path) -> None:
 
 def decode(selection: Selection, cache_dir: Path, progress: bool = True) -> Parts:
     """The selection's clips with their speech, decoded into `cache_dir` once for all runs."""
-    rows = [*(getattr(selection.split, part) for part in PARTS), selection.held_out]
+    split = selection.split
+    rows = [split.train, split.validation, split.test, selection.held_out, selection.held_out_validation]
     return Parts(*(Part(clips, waveforms.prepare(clips, cache_dir, progress)) for clips in rows))

@@ -28,6 +28,11 @@ _ENTRY = {
         "channel": {"type": "integer"},
     },
 }
+_SOUNDS_LIKE = {
+    "type": "object",
+    "properties": {"language": {"type": "string"}, "probability": {"type": "number"}},
+    "required": ["language", "probability"],
+}
 ENDPOINTS = ("identify", "identify_batch")
 PREDICTION_SCHEMA: dict[str, Any] = {  # of `Prediction.to_dict`
     "type": "object",
@@ -38,6 +43,7 @@ PREDICTION_SCHEMA: dict[str, Any] = {  # of `Prediction.to_dict`
         "probabilities": _PROBABILITIES,
         "known": {"anyOf": [{"type": "boolean"}, {"type": "null"}]},
         "known_score": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+        "sounds_like": {"anyOf": [_SOUNDS_LIKE, {"type": "null"}]},
         "duration_seconds": {"type": "number"},
         "speech_seconds": {"type": "number"},
         "damaged": {"type": "boolean"},
@@ -87,11 +93,12 @@ class Endpoints:
         Answers a verdict: "language", "not_sure", "none_of_the_three", "several" (languages, one after another),
         "no_speech" or "damaged"; languages, the codes that the verdict names; language, the likeliest ("uz", "ru",
         "en", or null without speech), with calibrated probabilities; known (whether it is any of the three; null if the
-        model cannot tell) with known_score; duration_seconds, speech_seconds; damaged (whether part of the file could
-        not be read); and a timeline of {start, end, probabilities}. Where a file left a choice, track, channels, and
-        speakers (one for each channel of a call) say what was heard. Go by the verdict: language is also given where
-        the verdict is "not_sure" or "none_of_the_three". A file that cannot be used is an error whose message is a
-        sentence that says why.
+        model cannot tell) with known_score; sounds_like, the other language {language, probability} that speech in none
+        of the three sounds like (a Whisper code such as "tr"; null elsewhere); duration_seconds, speech_seconds;
+        damaged (whether part of the file could not be read); and a timeline of {start, end, probabilities}. Where a
+        file left a choice, track, channels, and speakers (one for each channel of a call) say what was heard. Go by the
+        verdict: language is also given where the verdict is "not_sure" or "none_of_the_three". A file that cannot be
+        used is an error whose message is a sentence that says why.
 
         Args:
             file: The recording: any usual format, of sound or of video with sound.

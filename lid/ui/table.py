@@ -10,9 +10,10 @@ from lid.identify import Prediction
 from lid.languages import CODES
 from lid.ui import wording
 from lid.ui.texts import Texts
+from lid.verdict import decide
 
 HEADER = ["file", "language", *CODES, "known", "duration_seconds", "speech_seconds", "error"]
-HEADER += ["verdict", "languages", "damaged"]
+HEADER += ["verdict", "languages", "damaged", "sounds_like", "sounds_like_probability"]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that starts so for a formula
 
 
@@ -55,14 +56,15 @@ def as_csv(rows: list[Row]) -> str:
     for row in rows:
         name = f"'{row.name}" if row.name.startswith(FORMULA) else row.name
         if row.prediction is None:
-            writer.writerow([name, *[""] * (HEADER.index("error") - 1), row.error, "", "", ""])
+            writer.writerow([name, *(row.error if column == "error" else "" for column in HEADER[1:])])
             continue
         told = row.prediction.to_dict(row.damaged)
         shares = [told["probabilities"][code] for code in CODES]
         known = "" if told["known"] is None else str(told["known"]).lower()
         lengths = [told["duration_seconds"], told["speech_seconds"]]
         decided = [told["verdict"], " ".join(told["languages"]), str(told["damaged"]).lower()]
-        writer.writerow([name, told["language"] or "", *shares, known, *lengths, "", *decided])
+        other = list((told["sounds_like"] or {"language": "", "probability": ""}).values())
+        writer.writerow([name, told["language"] or "", *shares, known, *lengths, "", *decided, *other])
     return "\ufeff" + out.getvalue()
 
 
@@ -73,10 +75,12 @@ def _row(row: Row, texts: Texts) -> str:
     if row.prediction is None:
         return f"<tr>{name}<td colspan='4'>…</td></tr>"
     headline, share = wording.verdict(row.prediction, texts, row.damaged)
-    part = f"{wording.note(texts.unreadable_part)}" if row.damaged and row.prediction.language else ""
-    dot = wording.dot(row.prediction.language) if share and row.prediction.language else ""
+    other = wording.sounds_like(decide(row.prediction, row.damaged), texts)
+    asides = [other, texts.unreadable_part if row.damaged and row.prediction.language else ""]
+    notes = "".join(wording.note(aside) for aside in asides if aside)
+    dot = wording.dot(row.prediction.language) if share else ""
     speech, duration = (
         wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
     )
-    cells = [f"{dot}{escape(headline)}{part}", escape(share), speech, duration]
+    cells = [f"{dot}{escape(headline)}{notes}", escape(share), speech, duration]
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -15,7 +15,7 @@ import numpy as np
 from lid.audio import FORMATS_IN_WORDS, SAMPLE_RATE, Limits
 from lid.errors import InputError
 from lid.identify import Prediction
-from lid.languages import CODES
+from lid.languages import CODES, name_of
 from lid.ui.colours import LANGUAGES as COLOURS
 from lid.ui.number_format import one_decimal, percent
 from lid.ui.recording import ProgressUpdate
@@ -148,6 +148,13 @@ def verdict(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = Fals
     return _headline(prediction, decide(prediction, damaged), texts)
 
 
+def sounds_like(decided: Verdict, texts: Texts = ENGLISH) -> str:
+    """The sentence that says what other language it sounds like; empty where that is not said."""
+    if decided.sounds_like is None:
+        return ""
+    return texts.sounds_like.format(language=name_of(decided.sounds_like, texts.code))
+
+
 def _headline(prediction: Prediction, decided: Verdict, texts: Texts) -> tuple[str, str]:
     if decided.kind == LANGUAGE:
         (code,) = decided.languages
@@ -182,10 +189,11 @@ def _comment(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
     if decided.kind == NOT_SURE:
         sentence = texts.unsure_note.format(**facts)
         return sentence[0].upper() + sentence[1:]
+    other = sounds_like(decided, texts)
     return {
         NO_SPEECH: texts.silence_note.format(duration=duration),
         DAMAGED: texts.unreadable_note.format(duration=duration),
-        NONE_OF_THE_THREE: texts.unknown_note,
+        NONE_OF_THE_THREE: f"{other} {texts.sounds_like_advice}" if other else texts.unknown_note,
         SEVERAL: texts.several,
     }[decided.kind]
 
@@ -193,6 +201,8 @@ def _comment(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
 def numbers(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = False) -> str:
     """The result in one line of text."""
     headline, share = verdict(prediction, texts, damaged)
+    if other := sounds_like(decide(prediction, damaged), texts):
+        headline = f"{headline}. {other}"
     shares = ", ".join(
         f"{texts.names[code]} {one_decimal(100 * prediction.probabilities[code], texts.decimal_comma)} %"
         for code in CODES

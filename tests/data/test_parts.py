@@ -39,4 +39,11 @@ def test_speech_goes_with_the_clips_that_are_chosen(part):
 
 def test_counts_have_the_names_of_metrics_json(part):
     empty = Part([], [])
-    assert Parts(part, part.take([0]), empty, empty).counts() == {"train": 9, "validation": 1, "test": 0, "foreign": 0}
+    counts = {"train": 9, "validation": 1, "test": 0, "foreign": 0, "foreign_validation": 2}
+    assert Parts(part, part.take([0]), empty, empty, part.take([7, 8])).counts() == counts
+
+
+def test_evenly_takes_some_of_all(part):
+    assert [clip.path for clip in part.evenly(3).clips] == ["0.wav", "3.wav", "6.wav"]
+    assert len(part.evenly(100)) == 9
+    assert len(part.take([]).evenly(5)) == 0

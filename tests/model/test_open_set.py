@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from lid.errors import InputError
@@ -31,7 +32,7 @@ def test_what_lies_far_from_all_three_languages_scores_low(detector):
     assert fitted.can_reject
     near, wide, narrow = (fitted.distance(np.array(place)) for place in ([5, 0, 0], [5, -2, 0], [5, 0, 2]))
     assert near < wide < narrow  # two units are far where clips hardly vary
-    assert fitted.score(np.array([5, 0, 0])) > 0 > fitted.score(np.array([0, -5, 0]))
+    assert fitted.relative_distance(np.array([5, 0, 0])) > 0 > fitted.relative_distance(np.array([0, -5, 0]))
 
 
 def test_how_far_out_a_clip_lies_does_not_count(detector):
@@ -41,8 +42,9 @@ def test_how_far_out_a_clip_lies_does_not_count(detector):
     fitted = detector.with_distances(embeddings, labels, rng.normal([0, -5, 0], 1.0, (300, 3)))
     middle = np.mean([embeddings[labels == label].mean(axis=0) for label in range(3)], axis=0)
     for place in (np.array([5, 0, 0]), np.array([0, -5, 0])):
-        assert fitted.score(middle + 3 * (place - middle)) == pytest.approx(fitted.score(place), rel=1e-3)
-    assert np.isfinite(fitted.score(middle))
+        farther = fitted.relative_distance(middle + 3 * (place - middle))
+        assert farther == pytest.approx(fitted.relative_distance(place), rel=1e-3)
+    assert np.isfinite(fitted.relative_distance(middle))
 
 
 def test_what_moves_a_clip_from_everything_alike_leaves_its_score(detector):
@@ -56,7 +58,7 @@ def test_what_moves_a_clip_from_everything_alike_leaves_its_score(detector):
     ordinary, odd = (languages[0] + length * of_no_language for length in (5.0, 7.0))
     lost = (fitted.distance(odd) ** 2 - fitted.distance(ordinary) ** 2) / 2
     assert lost > 0
-    assert abs(fitted.score(ordinary) - fitted.score(odd)) < lost
+    assert abs(fitted.relative_distance(ordinary) - fitted.relative_distance(odd)) < lost
 
 
 def test_the_threshold_keeps_its_share(detector):
@@ -89,9 +91,130 @@ def test_it_comes_back_from_its_file(detector, tmp_path):
     learnt.save(tmp_path)
     loaded = OpenSetDetector.load(tmp_path)
     assert (loaded.languages, loaded.threshold) == (learnt.languages, learnt.threshold)
-    assert loaded.score(np.ones(3)) == pytest.approx(learnt.score(np.ones(3)))
+    assert loaded.score(np.zeros(3), np.ones(3)) == pytest.approx(learnt.score(np.zeros(3), np.ones(3)))
     assert loaded.log_odds(np.zeros(3), np.ones(3)) == pytest.approx(learnt.log_odds(np.zeros(3), np.ones(3)))
     assert loaded.is_speech(np.ones(3)) == learnt.is_speech(np.ones(3))
+
+
+RUSSIAN = np.array([0.0, 9.0, 0.0])  # logits of the three
+UZBEK = np.array([9.0, 0.0, 0.0])
+SOUNDS = ("en", "tr", "ru", "fa", "uz")
+
+
+@pytest.fixture
+def hearing(detector) -> OpenSetDetector:
+    """With a second head that takes embedding number 0 for Russian, 1 for Turkish and 2 for English."""
+    weight = np.zeros((5, 3), np.float32)
+    weight[[2, 1, 0], [0, 1, 2]] = 1.0
+    return detector.with_sounds(SOUNDS, weight, np.zeros(5))
+
+
+def own(rng: np.random.Generator, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits, embeddings and labels of clips in the three languages: the second head knows Russian and English."""
+    labels = np.repeat([0, 1, 2], 100)
+    places = np.array([[-5, -5, -5], [6, 0, 0], [0, 0, 6]])
+    return 9 * np.eye(3)[labels], places[labels] + rng.normal(0, spread, (300, 3)), labels
+
+
+def fitted(detector: OpenSetDetector) -> OpenSetDetector:
+    rng = np.random.default_rng(0)
+    logits, embeddings, labels = own(rng)
+    detector = detector.with_distances(embeddings, labels, rng.normal([0, 6, 0], 1.0, (300, 3)))
+    return detector.with_score(logits, embeddings, labels)
+
+
+def test_what_it_sounds_like_is_the_likeliest_language_beside_the_three(hearing):
+    code, probability = hearing.sounds_like(np.array([9.0, 2.0, 0.0]))  # most of all Russian, which is not asked
+    assert code == "tr"
+    assert probability == pytest.approx(np.exp(2) / (np.exp(2) + 1))  # against Persian alone
+
+
+def test_without_a_second_head_nothing_is_said(detector):
+    assert detector.sounds_like(np.array([0.0, 2.0, 0.0])) is None
+
+
+def test_the_second_heads_word_counts_where_it_names_the_language(hearing):
+    assert fitted(hearing).sounds_trusted == ("ru", "en")
+
+
+def test_agreement_is_nothing_where_the_second_head_agrees_and_falls_as_it_does_not(hearing):
+    trusting = fitted(hearing)
+    assert trusting.agreement(RUSSIAN, np.array([20.0, 0.0, 0.0])) == 0.0
+    even = trusting.agreement(RUSSIAN, np.array([2.0, 2.0, -9.0]))
+    odds = np.log(np.exp(2) / (np.exp(2) + np.exp(-9) + 2))
+    assert even == pytest.approx(odds - open_set.ENOUGH, abs=1e-4)
+    assert trusting.agreement(RUSSIAN, np.array([0.0, 5.0, 0.0])) < even
+    assert trusting.agreement(UZBEK, np.array([0.0, 5.0, 0.0])) == 0.0  # which Whisper hardly knows
+
+
+def test_the_score_is_the_weighted_sum_of_its_scaled_parts(hearing):
+    trusting = fitted(hearing)
+    assert trusting.score_parts == ("rows", "distance", "sounds")
+    embedding = np.array([2.0, 3.0, 0.0])
+    rows, distance, sounds = (trusting.part(name, RUSSIAN, embedding) for name in trusting.score_parts)
+    middle, spread = trusting.score_middle, trusting.score_spread
+    expected = (rows - middle[0]) / spread[0] + (distance - middle[1]) / spread[1] + 0.5 * sounds
+    assert trusting.score(RUSSIAN, embedding) == pytest.approx(expected, rel=1e-5)
+
+
+def test_parts_are_counted_from_their_median_in_standard_deviations(hearing):
+    logits, embeddings, labels = own(np.random.default_rng(1))
+    trusting = fitted(hearing).with_score(logits, embeddings, labels)
+    rows = [trusting.log_odds(*one) for one in zip(logits, embeddings, strict=True)]
+    assert trusting.score_middle[0] == pytest.approx(np.median(rows), abs=1e-4)
+    assert trusting.score_spread[0] == pytest.approx(np.diff(np.quantile(rows, (0.16, 0.84)))[0] / 2, abs=1e-4)
+
+
+def test_without_a_second_head_the_score_has_the_other_parts(detector):
+    assert fitted(detector).score_parts == ("rows", "distance")
+
+
+def test_the_score_of_an_older_file_is_the_distance(detector, tmp_path):
+    rng = np.random.default_rng(0)
+    _, embeddings, labels = own(rng)
+    detector.with_distances(embeddings, labels, rng.normal([0, 6, 0], 1.0, (300, 3))).save(tmp_path)
+    with safe_open(tmp_path / open_set.FILE_NAME, "np") as file:
+        names = set(file.metadata()) | set(file.keys())
+    assert not {name for name in names if name.startswith(("sounds", "score"))}
+    older = OpenSetDetector.load(tmp_path)
+    for embedding in embeddings[::50]:
+        assert older.score(RUSSIAN, embedding) == older.relative_distance(embedding)
+    assert older.sounds_like(embeddings[0]) is None
+
+
+def test_second_head_and_score_come_back_from_their_file(hearing, tmp_path):
+    trusting = fitted(hearing)
+    trusting.save(tmp_path)
+    loaded = OpenSetDetector.load(tmp_path)
+    embedding = np.array([1.0, 3.0, 0.0])
+    assert loaded.score(RUSSIAN, embedding) == pytest.approx(trusting.score(RUSSIAN, embedding))
+    assert loaded.sounds_like(embedding) == trusting.sounds_like(embedding)
+    assert (loaded.sounds_languages, loaded.sounds_trusted) == (SOUNDS, ("ru", "en"))
+
+
+def test_a_temperature_leaves_the_second_head_and_takes_the_score(hearing):
+    trusting = fitted(hearing)
+    cooler = trusting.scaled(2.0)
+    embedding = np.array([1.0, 3.0, 0.0])
+    assert cooler.sounds_like(embedding) == trusting.sounds_like(embedding)
+    assert cooler.score_parts == ()
+
+
+def test_the_mean_of_detectors_keeps_a_second_head_that_all_have(hearing, detector):
+    other = detector.with_sounds(SOUNDS, hearing.sounds_weight * 3, hearing.sounds_bias)
+    np.testing.assert_allclose(open_set.mean([hearing, other]).sounds_weight, hearing.sounds_weight * 2)
+    with pytest.raises(InputError, match="second heads"):
+        open_set.mean([hearing, detector])
+
+
+def test_a_second_head_with_rows_missing_is_damage(hearing, tmp_path):
+    hearing.save(tmp_path)
+    file = tmp_path / open_set.FILE_NAME
+    with safe_open(file, "np") as opened:
+        about, tensors = opened.metadata(), {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    save_file(tensors | {"sounds_weight": tensors["sounds_weight"][:3]}, file, about)
+    with pytest.raises(InputError, match="damaged"):
+        OpenSetDetector.load(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign"])

@@ -45,7 +45,7 @@ def test_languages_take_turns(corpus):
 def test_all_rows_have_one_length_within_the_bounds(corpus):
     lengths = {batches(corpus, whole_window=0.0)[step]["mel"].shape[2] for step in range(12)}
     assert len(lengths) > 5
-    assert min(lengths) >= 98
+    assert min(lengths) >= 78
     assert max(lengths) <= 300
 
 
@@ -87,12 +87,37 @@ def test_a_prolific_speaker_counts_for_the_cap_only():
     assert data.chances[0][:90].sum() == pytest.approx(0.5)
 
 
-def test_background_languages_share_one_row_in_seven(corpus):
-    two = part(corpus.speech[:5], [3, 3, 4, 4, 4], "abcde")
-    mixed = Part([*corpus.clips, *two.clips], [*corpus.speech, *two.speech])
-    data = BalancedBatches(mixed, [], BatchOptions(size=14, **USUAL | {"longest": 2.0}), steps=20)
-    counts = Counter(label for step in range(20) for label in data.rows(step)[1])
-    assert {counts[label] for label in (0, 1, 2)} == {80}
-    assert counts[3] + counts[4] == 40
-    assert counts[3] > 5
-    assert counts[4] > 5
+@pytest.fixture(scope="module")
+def mixed(corpus) -> Part:
+    """Beside the three, a language of one clip and one of four."""
+    others = part(corpus.speech[:5], [3, 4, 4, 4, 4], "abcde")
+    return Part([*corpus.clips, *others.clips], [*corpus.speech, *others.speech])
+
+
+def test_background_languages_have_their_share_by_the_roots_of_their_clips(mixed):
+    data = BalancedBatches(mixed, [], BatchOptions(size=8, **USUAL), steps=200)
+    labels = [[data._label(step, slot) for slot in range(8)] for step in range(200)]
+    assert {sum(label > 2 for label in batch) for batch in labels} == {3}
+    counts = Counter(label for batch in labels for label in batch)
+    assert {counts[label] for label in (0, 1, 2)} == {333, 334}
+    assert counts[4] / (counts[3] + counts[4]) == pytest.approx(2 / 3, abs=0.08)
+
+
+def test_clean_rows_are_those_before_augmentation(corpus):
+    data = batches(corpus, clean=True, whole_window=0.0)
+    unchanged = batches(corpus, augmented=False, whole_window=0.0)[3]["mel"]
+    assert torch.equal(data[3]["clean"], unchanged)
+    assert data[3]["clean"].shape == data[3]["mel"].shape
+    assert not torch.equal(data[3]["clean"], data[3]["mel"])
+    assert "clean" not in batches(corpus)[3]
+
+
+def test_posteriors_are_the_mean_over_the_clips_in_a_row():
+    waveforms = [np.full(RATE, 0.1, np.float32), np.full(3 * RATE, 0.1, np.float32)]
+    said = np.eye(2, 3, dtype=np.float16)
+    options = BatchOptions(size=20, longest=2.0, shortest=1.99, speaker_cap=40, seed=0, augmented=False)
+    data = BalancedBatches(part(waveforms, [0, 0], "ab"), [], options, steps=1, posteriors=said)
+    found = {tuple(row) for row in data[0]["posterior"].tolist()}
+    assert (0.0, 1.0, 0.0) in found  # the long clip alone
+    assert found & {(0.5, 0.5, 0.0)}  # a short one, and another behind it
+    assert {sum(row) for row in found} == {1.0}

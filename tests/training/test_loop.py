@@ -9,14 +9,18 @@ import pytest
 import torch
 from accelerate import Accelerator
 from peft import PeftModel
+from safetensors import safe_open
+from safetensors.torch import save_file
 from transformers import AutoModelForAudioClassification
 
 from lid import InputError
 from lid.data.clip import Clip
 from lid.data.parts import Part
 from lid.evaluation import evaluate
+from lid.evaluation.embeddings import clip_embeddings, clip_means
 from lid.languages import CODES
-from lid.model import checkpoint
+from lid.model import checkpoint, whisper
+from lid.model.calibration import softmax
 from lid.model.checkpoint import Checkpoint
 from lid.training import loop
 from lid.training.batches import BalancedBatches, BatchOptions
@@ -24,6 +28,7 @@ from lid.training.config import Optimisation
 from tests.conftest import ROOT, no_room
 
 RATE = 16_000
+SOUNDS = ("tr", "kk", "az")
 TONES = (300.0, 1000.0, 3000.0)
 
 
@@ -52,11 +57,23 @@ def tones() -> Part:
     return Part(clips, waveforms)
 
 
-def run(base, corpus, folder, steps, augmented=True, **options):
+def said(corpus) -> np.ndarray:
+    """A teacher that takes the first "language" for Turkish, the others for Kazakh or Azerbaijani."""
+    return np.array([[0.9, 0.05, 0.05], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]], np.float16)[corpus.labels]
+
+
+def tunable(base, rank=2, dropout=0.1, sounds=True):
     torch.manual_seed(0)
-    model = checkpoint.add_lora(checkpoint.load_base(str(base), window=2.0), rank=2, dropout=0.1)
-    drawn = BatchOptions(size=6, longest=2.0, speaker_cap=40, seed=0, augmented=augmented)
-    batches = BalancedBatches(corpus, [], drawn, steps=steps)
+    model = checkpoint.add_lora(checkpoint.load_base(str(base), window=2.0), rank=rank, dropout=dropout)
+    if sounds:
+        checkpoint.add_sounds(model, SOUNDS)
+    return model
+
+
+def run(base, corpus, folder, steps, augmented=True, **options):
+    model = tunable(base, sounds=options.get("distil", 1.0) > 0)
+    drawn = BatchOptions(size=6, longest=2.0, speaker_cap=40, seed=0, augmented=augmented, clean=True)
+    batches = BalancedBatches(corpus, [], drawn, steps=steps, posteriors=said(corpus))
     held_out = {"all": (corpus.speech, np.asarray(corpus.labels))}
     defaults = {"warmup": 2, "validate_every": 4, "save_every": 2, "fp32": True}
     settings = Optimisation(steps=steps, **{**defaults, **options})
@@ -76,10 +93,10 @@ def trainable(model) -> dict[str, torch.Tensor]:
 
 
 def test_head_and_lora_learn_and_the_rest_is_frozen(base, corpus, tmp_path):
-    before = checkpoint.add_lora(checkpoint.load_base(str(base), window=2.0), rank=2, dropout=0.0)
-    names = set(trainable(before))
+    names = set(trainable(tunable(base)))
     assert any("projector" in name for name in names)
     assert any("classifier" in name for name in names)
+    assert any("sounds" in name for name in names)
     assert any("lora_" in name for name in names)
     assert not any("conv" in name or "embed_positions" in name for name in names)
     rates = {"learning_rate": 1e-2, "head_learning_rate": 1e-2, "average_decay": 0.5}
@@ -119,9 +136,8 @@ def test_a_half_written_state_is_never_taken(base, corpus, tmp_path):
 def test_a_full_disk_is_a_sentence_and_the_last_state_stays(base, corpus, tmp_path):
     run(base, corpus, tmp_path, 2)
     saved = (tmp_path / "state.safetensors").read_bytes()
-    model = checkpoint.add_lora(checkpoint.load_base(str(base), window=2.0), rank=2, dropout=0.1)
     options = Optimisation(steps=2, warmup=2, validate_every=4, save_every=2)
-    resumed = loop.Run(model, options, tmp_path)
+    resumed = loop.Run(tunable(base), options, tmp_path)
     with no_room(), pytest.raises(InputError, match="Make room"):
         resumed.save()
     assert (tmp_path / "state.safetensors").read_bytes() == saved
@@ -130,11 +146,46 @@ def test_a_full_disk_is_a_sentence_and_the_last_state_stays(base, corpus, tmp_pa
 
 def test_a_run_with_other_settings_is_not_resumed(base, corpus, tmp_path):
     run(base, corpus, tmp_path, 2)
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match=r"other settings \(learning_rate was 0.0004\)"):
         run(base, corpus, tmp_path, 2, learning_rate=1.0)
-    model = checkpoint.add_lora(checkpoint.load_base(str(base), window=2.0), rank=4, dropout=0.0)
     with pytest.raises(InputError, match="other settings"):
-        loop.Run(model, Optimisation(steps=2), tmp_path)
+        loop.Run(tunable(base, rank=4), Optimisation(steps=2), tmp_path)
+
+
+def test_a_run_from_before_there_was_a_teacher_goes_on_without_one(base, corpus, tmp_path):
+    plain = {"distil": 0.0, "anchor": 0.0}
+    _, history = run(base, corpus, tmp_path / "unbroken", 4, **plain)
+    with safe_open(tmp_path / "unbroken" / "state.safetensors", "pt") as file:
+        about = json.loads(file.metadata()["run"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    del about["variance"], about["settings"]["distil"], about["settings"]["anchor"]
+    save_file(tensors, tmp_path / "state.safetensors", {"run": json.dumps(about)})
+    _, again = run(base, corpus, tmp_path, 4, **plain)
+    assert again == history
+    with pytest.raises(InputError, match=r"distil was 0.0, anchor was 0.0"):
+        run(base, corpus, tmp_path, 4)
+
+
+def test_the_second_head_learns_what_the_teacher_says(base, corpus, tmp_path):
+    rates = {"head_learning_rate": 1e-2, "distil": 5.0, "anchor": 0.0, "average_decay": 0.5}
+    model, _ = run(base, corpus, tmp_path / "run", 60, augmented=False, validate_every=60, save_every=60, **rates)
+    trained = Checkpoint.merged(model)
+    detector = trained.detector
+    assert detector.sounds_languages == SOUNDS
+    embeddings = clip_embeddings(trained.model.float(), corpus.speech)
+    heard = softmax(embeddings @ detector.sounds_weight.T + detector.sounds_bias)
+    np.testing.assert_allclose(heard, said(corpus), atol=0.15)
+
+
+def test_the_anchor_holds_mean_states_near_those_of_the_base_model(base, corpus, tmp_path):
+    before = clip_means(whisper.encode, checkpoint.load_base(str(base), window=2.0).eval(), corpus.speech)
+    moved = []
+    for anchor in (0.0, 30.0):
+        rates = {"learning_rate": 1e-2, "anchor": anchor, "average_decay": 0.5}
+        model, _ = run(base, corpus, tmp_path / str(anchor), 20, augmented=False, save_every=20, **rates)
+        after = clip_means(whisper.encode, model.base_model.model, corpus.speech)
+        moved.append(np.square(after - before).mean())
+    assert moved[1] < 0.3 * moved[0]
 
 
 def test_training_stops_when_nothing_gets_better(base, corpus, tmp_path):

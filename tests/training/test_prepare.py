@@ -1,6 +1,7 @@
 """Sources -> parts: who trains, who tests, and who is kept out."""
 
 import csv
+import shutil
 
 import pytest
 import soundfile
@@ -11,7 +12,7 @@ from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN
 from lid.errors import InputError
 from lid.languages import CODES
 from lid.training import prepare
-from lid.training.config import Data, Sources
+from lid.training.config import Data, Evaluation, Sources
 from tests.conftest import EXAMPLES
 
 
@@ -23,7 +24,7 @@ def selection(corpus, tmp_path_factory):
     soundfile.write(extra / "uz" / "clips" / "slow.wav", slow[: 4 * audio.SAMPLE_RATE], audio.SAMPLE_RATE)
     (extra / "uz" / "validated.tsv").write_text("client_id\tpath\tsentence\nrobot\tslow.wav\t\n")
     sources = Sources((str(corpus),), extra_train=(str(extra),), background=(str(corpus),))
-    return prepare.select(sources, Data(), ("tr",), cache, progress=False)
+    return prepare.select(sources, Data(), Evaluation(("tr",)), cache, progress=False)
 
 
 def test_only_own_clips_validate_and_test(selection):
@@ -42,8 +43,31 @@ def test_extra_and_background_clips_train(selection):
 
 def test_held_out_languages_are_in_no_part(selection):
     split = selection.split
-    assert {(clip.language, clip.role) for clip in selection.held_out} == {("tr", HELD_OUT)}
+    assert {(clip.language, clip.role) for clip in selection.held_out} == {("kk", HELD_OUT), ("tr", HELD_OUT)}
+    assert len([clip for clip in selection.held_out if clip.language == "tr"]) == 5
     assert not [clip for part in (split.train, split.validation, split.test) for clip in part if clip.language == "tr"]
+
+
+def test_some_voices_of_other_background_languages_are_held_out_too(selection):
+    parts = selection.split.train, selection.held_out, selection.held_out_validation
+    voices = [{clip.speaker for clip in clips if clip.language == "kk"} for clips in parts]
+    assert [len(of) for of in voices] == [2, 2, 1]
+    assert len(set.union(*voices)) == 5
+
+
+def test_a_voice_of_a_held_out_language_that_trains_in_another_is_dropped(corpus, tmp_path):
+    """The same person speaks Turkish and, in every clip that trains, Uzbek."""
+    shutil.copytree(corpus / "tr", tmp_path / "background" / "tr")
+    table = tmp_path / "background" / "tr" / "validated.tsv"
+    sources = Sources((str(corpus),), background=(str(tmp_path / "background"),))
+    train = prepare.select(sources, Data(), Evaluation(("tr",)), tmp_path / "cache", progress=False).split.train
+    voice = next(clip.speaker for clip in train if clip.language == "uz")
+    table.write_text(table.read_text().replace("tr0\t", f"{voice}\t"))
+    selection = prepare.select(sources, Data(), Evaluation(("tr",)), tmp_path / "cache", progress=False)
+    assert [(one.clip.path, one.reason) for one in selection.split.dropped if one.clip.language == "tr"] == [
+        ("tr-0.wav", "conflict")
+    ]
+    prepare.write_records(selection, tmp_path)
 
 
 def test_records_name_every_clip_and_its_part(selection, tmp_path):
@@ -51,7 +75,8 @@ def test_records_name_every_clip_and_its_part(selection, tmp_path):
     with (tmp_path / "split.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     split = selection.split
-    assert {row["language"] for row in rows if row["part"] == "foreign"} == {"tr"}
+    assert {row["language"] for row in rows if row["part"] == "foreign"} == {"kk", "tr"}
+    assert {row["language"] for row in rows if row["part"] == "foreign_validation"} == {"kk"}
     assert [row["path"] for row in rows if row["part"] == "test"] == [clip.path for clip in split.test]
     assert len([row for row in rows if row["part"] == "train"]) == len(split.train)
 
@@ -59,4 +84,4 @@ def test_records_name_every_clip_and_its_part(selection, tmp_path):
 def test_a_held_out_language_that_no_source_has_is_a_sentence(corpus, tmp_path):
     sources = Sources((str(corpus),), background=(str(corpus),))
     with pytest.raises(InputError, match="--held-out-languages names fr"):
-        prepare.select(sources, Data(), ("fr", "tr"), tmp_path, progress=False)
+        prepare.select(sources, Data(), Evaluation(("fr", "tr")), tmp_path, progress=False)

@@ -4,6 +4,8 @@ import numpy as np
 
 from lid.identify import Prediction
 
+TURKISH = {"language": "tr", "probability": 0.71}
+
 
 def make_prediction(shares: list[float], seconds: str = "uuuuuu", **fields) -> Prediction:
     """`shares` of uz, ru, en for the clip; `seconds` names the language of each second: u, r, e, or . for unsure."""

@@ -1,6 +1,7 @@
 """The functions behind the endpoints: their JSON, its stated shape, and what several files may last together."""
 
 import gradio as gr
+import jsonschema
 import pytest
 
 from lid import InputError, audio
@@ -8,7 +9,7 @@ from lid.audio import Limits
 from lid.ui import api
 from lid.ui.settings import MAX_FILES
 from lid.ui.texts import ENGLISH
-from tests.ui.predictions import make_prediction
+from tests.ui.predictions import TURKISH, make_prediction
 
 
 def endpoints(limits: Limits = audio.DEFAULT_LIMITS) -> api.Endpoints:
@@ -22,6 +23,16 @@ def test_stated_shape_is_the_shape():
     assert list(answer) == api.PREDICTION_SCHEMA["required"]
     assert [*answer, "track", "channels", "speakers"] == list(stated)
     assert list(stated["timeline"]["items"]["properties"]) == [*answer["timeline"][0], "channel"]
+
+
+def test_another_language_has_the_stated_shape(clips):
+    refused = make_prediction([0.97, 0.02, 0.01], known=False, sounds_like=TURKISH)
+    answer = api.Endpoints(lambda waveform: refused, audio.DEFAULT_LIMITS).identify(str(clips["speech"]))
+    jsonschema.validate(answer, api.PREDICTION_SCHEMA)
+    assert answer["sounds_like"] == TURKISH
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(answer | {"sounds_like": "tr"}, api.PREDICTION_SCHEMA)
+    assert "sounds_like" in api.Endpoints.identify.__doc__
 
 
 def test_a_bad_file_in_a_batch_does_not_stop_the_others(clips):

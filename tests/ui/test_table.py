@@ -7,7 +7,7 @@ import re
 
 from lid.ui import table
 from lid.ui.texts import ENGLISH, RUSSIAN
-from tests.ui.predictions import make_prediction
+from tests.ui.predictions import TURKISH, make_prediction
 
 ROWS = [
     table.Row("a.mp3", make_prediction([0.97, 0.02, 0.01])),
@@ -36,6 +36,21 @@ def test_csv_holds_what_the_json_does():
         ("no_speech", "", "false"),
         ("several", "ru uz", "true"),
     ]
+
+
+REFUSED = table.Row("t.wav", make_prediction([0.97, 0.02, 0.01], known=False, sounds_like=TURKISH), damaged=True)
+
+
+def test_csv_tells_what_another_language_sounds_like():
+    uzbek, failed, turkish = read(table.as_csv([ROWS[0], ROWS[2], REFUSED]))
+    assert (turkish["known"], turkish["sounds_like"], turkish["sounds_like_probability"]) == ("false", "tr", "0.71")
+    assert [row["sounds_like"] + row["sounds_like_probability"] for row in (uzbek, failed)] == ["", ""]
+
+
+def test_the_table_tells_it_in_words():
+    notes = "<p class='lid-fine'>It sounds like Turkish.</p><p class='lid-fine'>part of the file could not be read</p>"
+    assert f"<td>None of the three{notes}</td>" in table.as_html([REFUSED], ENGLISH)
+    assert "Похоже на турецкий." in table.as_html([REFUSED], RUSSIAN)
 
 
 def test_a_file_name_is_no_formula():

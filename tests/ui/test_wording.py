@@ -13,7 +13,7 @@ from lid.ui.colours import LANGUAGES as COLOURS
 from lid.ui.recording import ProgressUpdate
 from lid.ui.texts import ALL, ENGLISH, RUSSIAN, UZBEK
 from lid.verdict import SURE, languages_heard
-from tests.ui.predictions import make_prediction
+from tests.ui.predictions import TURKISH, make_prediction
 
 
 def kind(card: str) -> str:
@@ -48,6 +48,31 @@ def test_another_language_is_none_of_the_three_however_sure_among_them():
     assert "None of the three" in card
     assert "99 %" not in html.unescape(card.split("data-copy")[0])
     assert kind(wording.answer(make_prediction([0.99, 0.005, 0.005], known=True, known_score=4.0))) == "uz"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (ENGLISH, "It sounds like Turkish."),
+        (RUSSIAN, "Похоже на турецкий."),
+        (UZBEK, "Bu turk tiliga oʻxshaydi."),
+    ],
+    ids=["en", "ru", "uz"],
+)
+def test_another_language_is_said_in_the_visitors(words, sentence):
+    prediction = make_prediction([0.99, 0.005, 0.005], known=False, sounds_like=TURKISH)
+    card = wording.answer(prediction, texts=words)
+    assert kind(card) == "unknown"
+    assert f"<span>{words.unknown}</span>" in card
+    assert f"<p class='lid-lead'>{sentence} {words.sounds_like_advice}</p>" in card
+    assert words.unknown_note not in card
+    assert wording.numbers(prediction, words).startswith(f"{words.unknown}. {sentence} (")
+
+
+def test_another_language_that_is_only_guessed_at_is_not_said():
+    guessed = make_prediction([0.99, 0.005, 0.005], known=False, sounds_like=TURKISH | {"probability": 0.2})
+    assert ENGLISH.unknown_note in wording.answer(guessed)
+    assert "Turkish" not in wording.answer(guessed)
 
 
 def test_no_speech_goes_before_none_of_the_three():
@@ -86,6 +111,7 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.answer(make_prediction([0.4, 0.3, 0.3], "..."), texts=words),
         wording.answer(make_prediction([0.3, 0.1, 0.6], "uuuu.eeeee"), texts=words),
         wording.answer(make_prediction([0.9, 0.1, 0.0], known=False), texts=words),
+        wording.answer(make_prediction([0.9, 0.1, 0.0], known=False, sounds_like=TURKISH), texts=words),
         wording.answer(make_prediction([1 / 3] * 3, ""), texts=words),
         wording.answer(make_prediction([1 / 3] * 3, ""), True, words),
         wording.working([ProgressUpdate(0.1, "uz"), ProgressUpdate(0.25, "en")], words),
@@ -96,7 +122,7 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.failure(words, words.broken_note),
         wording.limits_note(words, DEFAULT_LIMITS),
     ]
-    assert len({kind(card) for card in cards[:11]}) == 9  # two name Uzbek, two tell of no speech
+    assert len({kind(card) for card in cards[:12]}) == 9  # two name Uzbek, two no speech, two none of the three
     assert not any("{" in re.sub("data-copy='[^']*'", "", card) for card in cards)
 
 

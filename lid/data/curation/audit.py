@@ -7,21 +7,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lid.data.clip import PARTS, Clip
+from lid.data.clip import PARTS, Clip, StoredClip
 from lid.data.curation import text
 from lid.data.curation.splits import Split
 
 
-def audit(split: Split, threshold: float = text.THRESHOLD) -> dict:
+def audit(
+    split: Split,
+    threshold: float = text.THRESHOLD,
+    held_out: Sequence[Clip | StoredClip] = (),
+    held_out_validation: Sequence[Clip | StoredClip] = (),
+) -> dict:
     """What the parts hold and what they share, as JSON-able values.
 
+    Clips of background languages are in the split's training part, in `held_out` (they test) and in
+    `held_out_validation`; their voices count with those of test and validation, their sentences are not compared.
     `counts` are clips, speakers and sentences by part and language; `shared_speakers`, `shared_sentences` and
     `near_duplicates` count what is in two parts and must be 0 (sentences after normalising; near-duplicates are of
     similarity >= `threshold`, every pair compared); `closest_sentences` is the most alike pair found in two parts;
     `dropped_by_split` says how many clips the split cost, by reason and language.
     """
     parts = {name: getattr(split, name) for name in PARTS}
-    speakers = {name: _people(clips, split.same_speaker) for name, clips in parts.items()}
+    voices = parts | {
+        "validation": [*split.validation, *held_out_validation],
+        "test": [*split.test, *held_out],
+    }
+    speakers = {name: _people(clips, split.same_speaker) for name, clips in voices.items()}
     keys = {name: sorted({_key(clip) for clip in clips} - {""}) for name, clips in parts.items()}
     pairs = list(itertools.combinations(PARTS, 2))
     return {
@@ -31,7 +42,11 @@ def audit(split: Split, threshold: float = text.THRESHOLD) -> dict:
         "near_duplicates": sum(len(text.similar_across(keys[a], keys[b], threshold)) for a, b in pairs),
         "closest_sentences": _closest(keys, pairs),
         "dropped_by_split": _by_reason(split),
-        "counts": {name: _counts(clips) for name, clips in parts.items()},
+        "counts": {
+            **{name: _counts(clips) for name, clips in parts.items()},
+            "foreign": _counts(held_out),
+            "foreign_validation": _counts(held_out_validation),
+        },
     }
 
 
@@ -49,7 +64,7 @@ def _key(clip: Clip) -> str:
     return text.key(clip.sentence, clip.language)
 
 
-def _people(clips: Sequence[Clip], same_speaker: Sequence[tuple[str, str]]) -> set[str]:
+def _people(clips: Sequence[Clip | StoredClip], same_speaker: Sequence[tuple[str, str]]) -> set[str]:
     """Speakers by one hash each, also those known to have several; unknown ones are left out."""
     names = sorted({name for pair in same_speaker for name in pair} | {clip.speaker for clip in clips} - {""})
     number = {name: i for i, name in enumerate(names)}
@@ -75,7 +90,7 @@ def _by_reason(split: Split) -> dict[str, dict[str, int]]:
     return {of: {language: n for (reason, language), n in sorted(counts.items()) if reason == of} for of in reasons}
 
 
-def _counts(clips: Sequence[Clip]) -> dict[str, dict[str, int]]:
+def _counts(clips: Sequence[Clip | StoredClip]) -> dict[str, dict[str, int]]:
     result = {}
     for language in sorted({clip.language for clip in clips}):
         own = [clip for clip in clips if clip.language == language]

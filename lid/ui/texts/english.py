@@ -59,6 +59,9 @@ ENGLISH = Texts(
     unknown="None of the three",
     unknown_note="This does not sound like Uzbek, Russian or English. If it is one of them, record a longer sentence, "
     "closer to the microphone and with less noise.",
+    sounds_like="It sounds like {language}.",
+    sounds_like_advice="If it is Uzbek, Russian or English after all, record a longer sentence, closer to the "
+    "microphone and with less noise.",
     silence="No speech heard",
     silence_note="Nothing in these {duration} sounds like a voice. Check the microphone, come closer to it and speak "
     "for a second or more.",

@@ -53,6 +53,8 @@ class Texts:
     several: str
     unknown: str
     unknown_note: str
+    sounds_like: str  # in place of `unknown_note`, where the other language can be told; the advice follows it
+    sounds_like_advice: str
     silence: str
     silence_note: str
     unreadable: str  # damage, and no speech in what could be read

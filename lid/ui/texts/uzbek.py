@@ -67,6 +67,9 @@ UZBEK = Texts(
     unknown="Uch tildan hech biri",
     unknown_note="Bu oʻzbekchaga ham, ruschaga ham, inglizchaga ham oʻxshamaydi. Agar shulardan biri boʻlsa, "
     "mikrofonga yaqinroq kelib, tinch joyda uzunroq jumla yozib oling.",
+    sounds_like="Bu {language} tiliga oʻxshaydi.",
+    sounds_like_advice="Agar bu baribir oʻzbekcha, ruscha yoki inglizcha boʻlsa, mikrofonga yaqinroq kelib, tinch "
+    "joyda uzunroq jumla yozib oling.",
     silence="Nutq eshitilmadi",
     silence_note="{duration} davomida ovozga oʻxshash hech narsa eshitilmadi. Mikrofonni tekshiring, yaqinroq keling "
     "va kamida bir soniya gapiring.",

@@ -1,0 +1,41 @@
+"""What is fitted once training is over."""
+
+import numpy as np
+import pytest
+
+from lid import LanguageIdentifier, audio
+from lid.data.clip import Clip
+from lid.data.parts import Part, Parts
+from lid.evaluation import fit
+from tests.recordings import voice, wav
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    """Two seconds of each synthetic voice at a time; the robot's second half stands for another language."""
+
+    def part(languages: dict[str, str], pieces: range) -> Part:
+        said = [(label, voice(code, 6)[i * 32_000 :][:32_000]) for label, code in languages.items() for i in pieces]
+        clips = [Clip(f"{i}.wav", wav(sound), label) for i, (label, sound) in enumerate(said)]
+        return Part(clips, [audio.decode(clip.audio) for clip in clips])
+
+    own = {code: code for code in ("uz", "ru", "en")}
+    validation = part(own, range(2))
+    return Parts(part({**own, "tr": "en"}, range(2)), validation, validation, part({}, range(0)))
+
+
+def test_score_and_threshold_are_fitted_on_validation_as_served(identifier: LanguageIdentifier, parts: Parts):
+    embeddings = np.stack([identifier.embedding(speech) for speech in parts.validation.speech])
+    codes = [clip.language for clip in parts.validation.clips]
+    means = [np.mean([e for e, c in zip(embeddings, codes, strict=True) if c == code], axis=0) for code in ("ru", "en")]
+    weight = 100 * np.stack([means[0] - means[1], means[1] - means[0], 0 * means[0]])
+    middle = weight @ np.mean(means, axis=0)
+    detector = identifier.detector.with_sounds(("ru", "en", "tr"), weight, -middle)
+
+    fitted = fit.fit_known(identifier.with_detector(detector), parts)
+    assert fitted.score_parts == ("rows", "distance", "sounds")
+    assert fitted.sounds_trusted == ("ru", "en")  # Uzbek is none of its languages
+    rows = [fitted.log_odds(*one) for one in zip(identifier.logits(embeddings), embeddings, strict=True)]
+    assert fitted.score_middle[0] == pytest.approx(np.median(rows), abs=0.1)
+    scores = [identifier.with_detector(fitted).identify(speech).known_score for speech in parts.validation.speech]
+    assert fitted.threshold == pytest.approx(np.quantile(scores, 0.02), abs=0.1)
