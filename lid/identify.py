@@ -256,7 +256,7 @@ class LanguageIdentifier:
         if not len(logits):
             return {"known": False, "known_score": NO_SPEECH}
         score = self.detector.score(logits.mean(axis=0), embedding)
-        told = {"known": score >= self.detector.threshold, "known_score": round(score, 4)}
+        told: dict[str, Any] = {"known": score >= self.detector.threshold, "known_score": round(score, 4)}
         if not told["known"] and (likeliest := self.detector.sounds_like(embedding)):
             told["sounds_like"] = {"language": likeliest[0], "probability": round(likeliest[1], 6)}
         return told

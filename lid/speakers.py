@@ -53,10 +53,12 @@ def together(heard: dict[int, "Prediction"]) -> "Prediction":
 def _sounds_like(everyone: tuple["Prediction", ...]) -> dict | None:
     """Where all speakers sound like one and the same language beside the three: that, and the mean of its probability,
     weighed by how long each speaks."""
-    if not all(one.sounds_like for one in everyone) or len({one.sounds_like["language"] for one in everyone}) > 1:
+    told = [one.sounds_like for one in everyone if one.sounds_like]
+    if len(told) < len(everyone) or len({one["language"] for one in told}) > 1:
         return None
-    shares, lengths = zip(*((one.sounds_like["probability"], one.speech_seconds) for one in everyone), strict=True)
-    return everyone[0].sounds_like | {"probability": round(float(np.average(shares, weights=lengths)), 6)}
+    lengths = [one.speech_seconds for one in everyone]
+    mean = np.average([one["probability"] for one in told], weights=lengths)
+    return told[0] | {"probability": round(float(mean), 6)}
 
 
 def as_json(prediction: "Prediction") -> list[dict]:

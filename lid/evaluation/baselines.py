@@ -9,7 +9,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 from tqdm import tqdm
 from transformers import WhisperForConditionalGeneration
 
@@ -124,7 +123,7 @@ def linear_probe(
     last = len(model.encoder.layers)
     middle = max(1, round(last * 2 / 3))
 
-    def states(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+    def states(model: whisper.Classifier, mel: torch.Tensor) -> torch.Tensor:
         hidden = whisper.embed(model, mel)
         for number, layer in enumerate(model.encoder.layers, start=1):
             hidden = layer(hidden, None)
@@ -145,5 +144,5 @@ def length_only(train: tuple[Sequence[float], Sequence[int]], test: Sequence[flo
     return {"length of the clip only": guess.predict(np.asarray(test)[:, None])}
 
 
-def _rates(named: Sequence[int], labels: Sequence[int], subsets: Mapping[str, Sequence[int]]) -> dict:
+def _rates(named: metrics.Labels, labels: metrics.Labels, subsets: Mapping[str, Sequence[int]]) -> dict:
     return metrics.rates(named, labels) | {"subsets": named_subsets.rates(named, labels, subsets)}

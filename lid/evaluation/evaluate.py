@@ -51,11 +51,14 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
 
-def score(model: nn.Module, held_out: dict[str, tuple], background: Sequence[np.ndarray] = ()) -> dict[str, float]:
+def score(
+    model: whisper.Classifier, held_out: dict[str, tuple], background: Sequence[np.ndarray] = ()
+) -> dict[str, float]:
     """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, by which training selects. With
     voices of `background` languages it selects by `score`, the sum of accuracy and `auroc`: how well the head's rows
     keep the clean copy apart from those."""
-    accuracy, loss, apart = {}, [], {}
+    accuracy, loss = {}, []
+    apart: dict[str, float] = {}
     for name, (waveforms, labels) in held_out.items():
         logits = clip_means(whisper.frame_logits, model, waveforms)
         own = logits[:, : len(CODES)]
@@ -84,7 +87,9 @@ def named(predictions: Sequence[Prediction]) -> np.ndarray:
     return np.array([CODES.index(p.language) if p.language else -1 for p in predictions])
 
 
-def by_channel(model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
+def by_channel(
+    model: whisper.Classifier, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int
+) -> dict[str, dict]:
     """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
     labels = np.asarray(labels)
     results = {}
@@ -112,7 +117,7 @@ def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Predict
             table.writerow([*row, p.known_score, round(p.speech_seconds, 3)])
 
 
-def by_length(model: nn.Module, part: Part, seconds: Sequence[float] = LENGTHS) -> dict[str, dict]:
+def by_length(model: whisper.Classifier, part: Part, seconds: Sequence[float] = LENGTHS) -> dict[str, dict]:
     """Accuracy and recalls on the first so many seconds of each clip that has them, and on the whole of every clip,
     with intervals over clips and by speaker."""
     labels, waveforms, speakers = np.asarray(part.labels), part.speech, np.asarray(part.speakers)

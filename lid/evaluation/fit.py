@@ -44,7 +44,7 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     known = parts.train.sample(KNOWN_CLIPS)
     background = parts.train.where(lambda clip: clip.language not in CODES)
     embeddings, labels = _embeddings(identifier, known)
-    detector = identifier.detector.with_distances(embeddings, labels, _embeddings(identifier, background)[0])
+    detector = identifier.needed_detector().with_distances(embeddings, labels, _embeddings(identifier, background)[0])
     embeddings, labels = _embeddings(identifier, parts.validation)
     detector = detector.with_score(identifier.logits(embeddings), embeddings, labels)
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)

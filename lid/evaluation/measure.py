@@ -61,8 +61,8 @@ def served(
         "lengths": once("lengths", evaluate.by_length, model, test),
         "channels": once("channels", evaluate.by_channel, model, test.speech, test.labels, seed),
         "open_set": once("open_set", out_of_set.measure, identifier, parts, predictions, noises, seed),
-        "background": list(identifier.detector.languages),
-        "score_parts": list(identifier.detector.score_parts),  # none where it is the distance alone
+        "background": list(identifier.needed_detector().languages),
+        "score_parts": list(identifier.needed_detector().score_parts),  # none where it is the distance alone
         "precision": once("precision", getattr, model, "precision"),
     }
 

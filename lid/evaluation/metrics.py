@@ -12,6 +12,8 @@ from lid.model.calibration import softmax
 
 CONFIDENCE = math.erf(1.96 / math.sqrt(2))  # 95 %, with the 1.96 that all figures reported so far were made with
 ROC_GRID = np.round(np.linspace(0, 1, 51) ** 2, 4)  # false positive rates; dense where a threshold is chosen
+Scores = Sequence[float | None] | np.ndarray  # (clips,); of None, ValueError is raised
+Labels = Sequence[int] | np.ndarray  # class indices (clips,)
 BINS = 15  # of confidence, equally wide (Guo et al. 2017)
 
 
@@ -33,7 +35,7 @@ def rate(right: np.ndarray) -> dict:
     }
 
 
-def rates(named: np.ndarray, labels: np.ndarray) -> dict:
+def rates(named: Labels, labels: Labels) -> dict:
     """Accuracy with its interval, of all clips and of each of the three `languages`, from class indices (clips,).
     `recall` is the accuracy of each language alone, without its interval."""
     named, labels = np.asarray(named), np.asarray(labels)
@@ -42,7 +44,9 @@ def rates(named: np.ndarray, labels: np.ndarray) -> dict:
     return {**rate(named == labels), "recall": recall, "languages": of}
 
 
-def bootstrap_by_speaker(right: np.ndarray, speakers: Sequence[str], seed: int = 0, draws: int = 2000) -> list[float]:
+def bootstrap_by_speaker(
+    right: np.ndarray, speakers: Sequence[str] | np.ndarray, seed: int = 0, draws: int = 2000
+) -> list[float]:
     """95 % interval of accuracy when whole speakers are drawn with replacement: clips of one voice stand or fall
     together, which an interval over clips does not know."""
     names, which = np.unique(np.asarray(speakers), return_inverse=True)
@@ -97,7 +101,7 @@ def calibration(logits: np.ndarray, labels: Labels) -> dict:
     }
 
 
-def roc(known: Sequence[float], foreign: Sequence[float]) -> list[float]:
+def roc(known: Scores, foreign: Scores) -> list[float]:
     """The ROC curve of scores, higher for what is known, at the points of ROC_GRID: the largest share of the `known`
     that is kept while no more than that share of the `foreign` is let through."""
     truth = np.r_[np.ones(len(known)), np.zeros(len(foreign))]
@@ -106,7 +110,7 @@ def roc(known: Sequence[float], foreign: Sequence[float]) -> list[float]:
     return [round(float(share), 4) for share in kept]
 
 
-def detection(known: Sequence[float], foreign: Sequence[float]) -> dict[str, float]:
+def detection(known: Scores, foreign: Scores) -> dict[str, float]:
     """How well scores, higher for what is known, keep `known` apart from `foreign`: the area under the ROC curve, and
     the share of foreign clips let through by the threshold that keeps 95 % of the known ones."""
     truth = np.r_[np.ones(len(known)), np.zeros(len(foreign))]

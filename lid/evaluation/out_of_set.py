@@ -33,7 +33,7 @@ def measure(
         languages = [clip.language for clip in held_out.clips]
         answers = evaluate.identify(identifier, held_out.clips)
         spoken = [clip.language for clip in parts.test.clips]
-        results |= served(predictions, spoken, answers, languages, identifier.detector.languages)
+        results |= served(predictions, spoken, answers, languages, identifier.needed_detector().languages)
         results["scores"] = compare(identifier, parts.test.speech, held_out.speech)
     return results
 
@@ -57,7 +57,7 @@ def served(
     seen = np.isin(languages, list(trained))
 
     def group(which: np.ndarray) -> dict:
-        return _against(own, [out_of_set[i] for i in np.flatnonzero(which)])
+        return _against(own, [out_of_set[int(i)] for i in np.flatnonzero(which)])
 
     of = {str(code): languages == code for code in np.unique(languages)} | {"all": np.ones(len(languages), bool)}
     groups = {name: which for name, which in {"other voices": seen, "never trained": ~seen}.items() if which.any()}
@@ -70,13 +70,13 @@ def served(
         "foreign_groups": {name: group(which) for name, which in groups.items()},
         "roc": {"false": metrics.ROC_GRID.tolist()}
         | {
-            code: metrics.roc(own, [out_of_set[i].known_score for i in np.flatnonzero(which)])
+            code: metrics.roc(own, [out_of_set[int(i)].known_score for i in np.flatnonzero(which)])
             for code, which in of.items()
         },
     }
 
 
-def _against(own: Sequence[float], group: Sequence[Prediction]) -> dict:
+def _against(own: metrics.Scores, group: Sequence[Prediction]) -> dict:
     """Out-of-set clips against the scores of the test clips. `confident_errors` is the share called one of the three
     with a probability of CONFIDENT or more."""
     sure = [p.known is not False and max(p.probabilities.values()) >= CONFIDENT for p in group]
@@ -91,7 +91,7 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_
     """Scores on the same clips: what is served, where that is a sum of parts; relative Mahalanobis distance (Ren et al.
     2021), and distance to the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows
     of background languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
-    detector = identifier.detector
+    detector = identifier.needed_detector()
     parts = detector.score_parts
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, out_of_set):

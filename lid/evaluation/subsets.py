@@ -40,7 +40,7 @@ def find(file: Path | None, clips: Sequence) -> dict[str, list[int]]:
     return {name: sorted(indices) for name, indices in found.items()}
 
 
-def rates(named: np.ndarray, labels: Sequence[int], subsets: Mapping[str, Sequence[int]]) -> dict[str, dict]:
+def rates(named: metrics.Labels, labels: metrics.Labels, subsets: Mapping[str, Sequence[int]]) -> dict[str, dict]:
     """Accuracy of each subset, as of `lid.evaluation.metrics.rates`, from class indices (clips,) of the test."""
     named, labels = np.asarray(named), np.asarray(labels)
     return {name: metrics.rates(named[list(chosen)], labels[list(chosen)]) for name, chosen in subsets.items()}

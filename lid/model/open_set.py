@@ -21,6 +21,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -133,7 +134,7 @@ class OpenSetDetector:
         the nearest of the three; nats of evidence but for a constant."""
         centred = _normalised(embedding, self.global_mean)
         nearest = _distances(centred, self.language_means, self.language_precision).min()
-        background = _distances(centred, self.background_mean[None], self.background_precision)[0]
+        background = _distances(centred, self.background_mean, self.background_precision)[0]
         return float((background**2 - nearest**2) / 2)
 
     def agreement(self, logits: np.ndarray, embedding: np.ndarray) -> float:
@@ -193,7 +194,8 @@ class OpenSetDetector:
             "background_mean": around.location_,
             "background_precision": around.precision_,
         }
-        return replace(self, **{name: values.astype(np.float32) for name, values in fitted.items()})
+        arrays: dict[str, Any] = {name: values.astype(np.float32) for name, values in fitted.items()}
+        return replace(self, **arrays)
 
     def with_sounds(self, languages: Sequence[str], weight: np.ndarray, bias: np.ndarray) -> "OpenSetDetector":
         """With a second head: `languages` are Whisper's codes, `weight` (languages, width) and `bias` (languages,) a
@@ -218,7 +220,9 @@ class OpenSetDetector:
             spread[name] = max((high - low) / 2, 1e-6)
         parts = tuple(name for name in SHARES if name != "sounds" or trusted)
         numbers = {"score_middle": middle, "score_spread": spread, "score_share": SHARES}
-        arrays = {field: np.array([of[name] for name in parts], np.float32) for field, of in numbers.items()}
+        arrays: dict[str, Any] = {
+            field: np.array([of[name] for name in parts], np.float32) for field, of in numbers.items()
+        }
         return replace(fitted, score_parts=parts, **arrays)
 
     def _named(self, code: str, embeddings: np.ndarray) -> bool:
@@ -247,8 +251,9 @@ class OpenSetDetector:
     def scaled(self, temperature: float) -> "OpenSetDetector":
         """The same beside a head whose logits were divided by `temperature`. The score's parts are left out: "rows" has
         changed, and `with_score` is to be called again. The second head has no part in the logits and stays."""
-        rows = {"weight": self.weight / temperature, "bias": self.bias / temperature}
-        return replace(self, score_parts=(), score_middle=None, score_spread=None, score_share=None, **rows)
+        weight, bias = self.weight / temperature, self.bias / temperature
+        none = replace(self, score_parts=(), score_middle=None, score_spread=None, score_share=None)
+        return replace(none, weight=weight, bias=bias)
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write the file beside a checkpoint. Its checksums are the caller's to renew."""

@@ -105,7 +105,9 @@ class BalancedBatches(Dataset):
         if options.clean:
             batch["clean"] = spectrograms([row.clean for row in rows])
         if self.posteriors is not None:
-            batch["posterior"] = torch.from_numpy(np.stack([row.posterior for row in rows]))
+            batch["posterior"] = torch.from_numpy(
+                np.stack([row.posterior for row in rows if row.posterior is not None])
+            )
         return batch
 
     def _background_rows(self, slots: int) -> int:
@@ -151,7 +153,7 @@ class BalancedBatches(Dataset):
         clean = np.concatenate(pieces)[:needed]
         heard = clean
         if self.options.augmented:
-            other = self.part.speech[self._draw(self._label(step, rng.integers(self.options.size)), rng)]
+            other = self.part.speech[self._draw(self._label(step, int(rng.integers(self.options.size))), rng)]
             heard = augment(clean, rng, self.noises, other=other)
         posterior = None if self.posteriors is None else self.posteriors[clips].astype(np.float32).mean(axis=0)
         return _Row(heard[:samples], clean[:samples], posterior)

@@ -113,7 +113,8 @@ class Run:
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.weight_decay)
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
         self.best = dict(self.average)
-        self.step, self.loss, self.history = 0, float("nan"), []
+        self.step, self.loss = 0, float("nan")
+        self.history: list[dict] = []
         self.variance: float | None = None  # of clips' mean states in the base model, once it is measured
         if self.file.exists():
             self._resume()
@@ -237,21 +238,21 @@ class _Heads(nn.Module):
         self.model = model
 
     def forward(self, mel: torch.Tensor) -> _Heard:
-        whole = self.model.base_model.model
+        whole = checkpoint.inside(self.model)
         states = _mean_states(whole, mel)
         embedding = whole.projector(states)
         second = getattr(whole, checkpoint.SOUNDS, None)
         return _Heard(states, whole.classifier(embedding).float(), second and second(embedding).float())
 
 
-def _mean_states(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+def _mean_states(model: whisper.Classifier, mel: torch.Tensor) -> torch.Tensor:
     return whisper.encode(model, mel).float().mean(dim=1)
 
 
 def _base_states(model: PeftModel, mel: torch.Tensor) -> torch.Tensor:
     """Mean states, float32 (clips, width), as the base model has them."""
     with torch.no_grad(), model.disable_adapter():
-        return _mean_states(model.base_model.model, mel)
+        return _mean_states(checkpoint.inside(model), mel)
 
 
 def _loss(
@@ -263,9 +264,13 @@ def _loss(
 ) -> torch.Tensor:
     loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
     if options.distil:
+        if heard.sounds is None:
+            raise ValueError("distil needs a second head")
         said = heard.sounds.log_softmax(dim=-1)
         loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
     if options.anchor:
+        if base is None or variance is None:
+            raise ValueError("anchor needs the base model's states and their variance")
         loss = loss + options.anchor * (heard.states - base).square().mean() / variance
     return loss
 

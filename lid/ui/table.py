@@ -78,7 +78,7 @@ def _row(row: Row, texts: Texts) -> str:
     other = wording.sounds_like(decide(row.prediction, row.damaged), texts)
     asides = [other, texts.unreadable_part if row.damaged and row.prediction.language else ""]
     notes = "".join(wording.note(aside) for aside in asides if aside)
-    dot = wording.dot(row.prediction.language) if share else ""
+    dot = wording.dot(row.prediction.language) if share and row.prediction.language else ""
     speech, duration = (
         wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
     )
