@@ -24,6 +24,7 @@ Run it again with the same --output after any interruption and it goes on where 
     adapter/           LoRA weights for PEFT         state.safetensors  the run itself, for going on
     merged/            a Transformers checkpoint     predictions.tsv    what it says of every test clip
     metrics.json       what was measured, on what, and with which settings
+    figures/           points that pictures of REPORT.md are drawn from
 
 `lid soup` averages finished runs, with one another and with the base model. The settings are in lid/training/config.py.
 """
@@ -38,7 +39,7 @@ from accelerate.utils import set_seed
 
 from lid.data import sounds
 from lid.errors import InputError, command
-from lid.evaluation import baselines, evaluate, fit, measure, shortcuts
+from lid.evaluation import baselines, evaluate, fit, measure, shortcuts, subsets
 from lid.identify import LanguageIdentifier
 from lid.model import checkpoint
 from lid.model.checkpoint import Checkpoint
@@ -94,6 +95,8 @@ def main(arguments: list[str] | None = None) -> None:
         optimisation = replace(optimisation, distil=0.0)
         config = replace(config, optimisation=optimisation)
     noises = sounds.load_noises(sources.noise)
+    named_subsets = subsets.find(config.evaluation.subsets, parts.test.clips)
+    former = LanguageIdentifier.load(config.evaluation.former) if config.evaluation.former and first else None
 
     # Train. The head has a row for each background language beside the three; a second one learns from the teacher.
     set_seed(optimisation.seed)  # here: what is drawn before depends on what the cache has already
@@ -135,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not first:
         return
     with checkpoint.writing(run.output / "adapter"):
-        model.save_pretrained(run.output / "adapter")
+        model.save_pretrained(str(run.output / "adapter"))
 
     # Fit what is served beside the weights, on one half of the recorded noise; the other half tests it.
     trained = Checkpoint.merged(model)
@@ -149,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
     metrics = {
         "settings": config.published(),
         "clips": parts.counts(),
-        "baselines": once("baselines", baselines.compare, parts, sources.base_model, model_settings.window),
+        "baselines": baselines.compare(parts, sources.base_model, model_settings.window, named_subsets, former, once),
         "shortcuts": once("shortcuts", shortcuts.compare, batches),
         "history": history,
         **measure.served(
@@ -158,7 +161,8 @@ def main(arguments: list[str] | None = None) -> None:
             calibration,
             noises[1::2],
             optimisation.seed,
-            run.output / "predictions.tsv",
+            named_subsets,
+            run.output,
             once,
         ),
     }

@@ -1,6 +1,6 @@
 """The command line's answers: one line for each file, whatever the file, its name or the terminal is like."""
 
-import contextlib
+import io
 import json
 import os
 import re
@@ -57,7 +57,7 @@ def write(answer: Answer, as_json: bool, output: TextIO | None = None) -> None:
     """Print an answer at once. JSON is written as UTF-8; text in the encoding of the terminal, with what it cannot show
     as escapes (\\u02bb)."""
     output = output or sys.stdout
-    with contextlib.suppress(AttributeError):  # a stream that was put in place of stdout
+    if isinstance(output, io.TextIOWrapper):  # not a stream that was put in place of stdout
         output.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")
     print(answer.json if as_json else answer.line, file=output, flush=True)
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from lid.languages import CODES, NAMES
 from lid.model import checksums, precision, whisper
 from lid.model.calibration import Calibration
 from lid.model.open_set import NO_SPEECH, OpenSetDetector
+
+if TYPE_CHECKING:
+    from transformers import WhisperForAudioClassification
 
 # An installed package holds the model. In a checkout it is beside the package, where the repository shows it.
 _PLACES = [folder / "assets" / "model" for folder in Path(__file__).parents[:2]]
@@ -68,7 +72,7 @@ class Prediction:
         """The JSON-able part: what `lid --json` prints. `damaged`: part of the file could not be read.
         "track", "channels" and "speakers" are there only where a file left a choice."""
         decided = verdict.decide(self, damaged)
-        told = {
+        told: dict[str, Any] = {
             "verdict": decided.kind,
             "languages": list(decided.languages),
             "language": self.language,
@@ -94,7 +98,11 @@ class LanguageIdentifier:
     """A loaded checkpoint that names the language of a waveform. Make one with `load`, then call `identify`."""
 
     def __init__(
-        self, model: torch.nn.Module, calibration: Calibration, name: str, detector: OpenSetDetector | None = None
+        self,
+        model: whisper.WhisperClassifier,
+        calibration: Calibration,
+        name: str,
+        detector: OpenSetDetector | None = None,
     ):
         self.model = model.eval()
         self.calibration = calibration
@@ -121,7 +129,7 @@ class LanguageIdentifier:
 
     @classmethod
     def of(
-        cls, model: torch.nn.Module, detector: OpenSetDetector | None = None, dtype: str = "auto"
+        cls, model: "WhisperForAudioClassification", detector: OpenSetDetector | None = None, dtype: str = "auto"
     ) -> "LanguageIdentifier":
         """What `load` would make of a Transformers model and its detector, were they saved: no file is written."""
         return cls(precision.apply(whisper.of(model), dtype), Calibration(), "model", detector)
@@ -129,6 +137,12 @@ class LanguageIdentifier:
     def with_detector(self, detector: OpenSetDetector) -> "LanguageIdentifier":
         """The same model beside another detector."""
         return LanguageIdentifier(self.model, self.calibration, self.name, detector)
+
+    def needed_detector(self) -> OpenSetDetector:
+        """The detector, for what cannot do without. Raises InputError where there is none."""
+        if self.detector is None:
+            raise InputError(f"{self.name} has nothing to tell other languages by beside its weights.", "model")
+        return self.detector
 
     @property
     def layers(self) -> int:
@@ -232,8 +246,8 @@ class LanguageIdentifier:
         return self.model.config.max_source_positions * FRAME_SAMPLES
 
     def _mel(self, waveforms: np.ndarray) -> torch.Tensor:
-        waveforms = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self.model.device)
-        return log_mel(waveforms, self.model.config.num_mel_bins)
+        sound = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self.model.device)
+        return log_mel(sound, self.model.config.num_mel_bins)
 
     def _openness(self, logits: np.ndarray, embedding: np.ndarray) -> dict:
         """`known`, `known_score` and `sounds_like` of a clip's frame logits (frames, 3) and embedding (width,)."""
@@ -350,7 +364,7 @@ def _windows(pieces: list[tuple[int, int]], longest: int) -> list[list[tuple[int
     return windows
 
 
-def _frame_head(model: torch.nn.Module, labels: list[int]) -> torch.nn.Linear:
+def _frame_head(model: whisper.WhisperClassifier, labels: list[int]) -> torch.nn.Linear:
     """Projector and classifier, both linear, as the one layer they amount to: (frames, width) -> logits (frames, 3)."""
     projector, classifier = model.projector, model.classifier
     weight, bias = classifier.weight[labels].double(), classifier.bias[labels].double()

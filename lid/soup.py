@@ -11,7 +11,8 @@ keeps its weights and its temperature: only the distances and the threshold for 
 
 Fitting and measuring need the data of the runs, which must all have the same split. Where the data is says the
 settings.json of the first run; flags given here come first. Older runs and folders such as assets/model have no such
-file: name the same --data, --background and so on as when they were trained.
+file: name the same --data, --background and so on as when they were trained. With --subsets or --former, other methods
+are measured anew too; without them what the first run says of other methods is kept.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from lid.data import sounds
 from lid.errors import InputError, command
-from lid.evaluation import fit, measure
+from lid.evaluation import baselines, fit, measure, subsets
 from lid.identify import LanguageIdentifier
 from lid.model import checkpoint
 from lid.model.checkpoint import Checkpoint
@@ -114,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "checkpoint",
             )
     parts = prepare.decode(selection, run.cache_dir)
+    named_subsets = subsets.find(evaluation.subsets, parts.test.clips)
+    former = LanguageIdentifier.load(evaluation.former) if evaluation.former else None
 
     # Average, fit, save.
     soup, kept = Checkpoint.load(first.merged), first.metrics["calibration"]
@@ -129,18 +132,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         calibration["threshold"] = soup.detector.threshold
     soup.save(output / "merged")
 
-    # Evaluate. What was measured of the first run and of others' methods stays.
+    # Evaluate. What was measured of the first run and of others' methods stays, unless more of it is asked for.
     once = measure.Once(output / "measured")
+    others = first.metrics["baselines"]
+    if evaluation.subsets or former:
+        others = baselines.compare(parts, sources.base_model, soup.window, named_subsets, former, once)
     metrics = {
         "settings": first.settings | provenance(runs, given.base_share),
-        **{name: first.metrics[name] for name in ("clips", "baselines", "shortcuts", "history")},
+        "baselines": others,
+        **{name: first.metrics[name] for name in ("clips", "shortcuts", "history")},
         **measure.served(
             LanguageIdentifier.load(output / "merged"),
             parts,
             calibration,
             noises[1::2],
             seed,
-            output / "predictions.tsv",
+            named_subsets,
+            output,
             once,
         ),
     }

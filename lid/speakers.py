@@ -1,6 +1,6 @@
 """Two speakers, one a channel, as in a recorded call: what was heard of each, as one Prediction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,8 @@ def _sounds_like(everyone: tuple["Prediction", ...]) -> dict | None:
 
 def as_json(prediction: "Prediction") -> list[dict]:
     """What `Prediction.to_dict` tells of each speaker."""
-    pairs = zip(prediction.channels.heard, prediction.speakers, strict=True)
+    channels = prediction.channels.heard if prediction.channels else ()
+    pairs = zip(channels, prediction.speakers, strict=True)
     return [{"channel": channel, **{key: one.to_dict()[key] for key in TOLD}} for channel, one in pairs]
 
 
@@ -70,7 +71,7 @@ def part_of(progress: Callable[[float, str], None], done: float, share: float) -
     return lambda part, language: progress(min(1.0, done + share * part), language)
 
 
-def _on_one_grid(predictions: list["Prediction"]) -> tuple[np.ndarray, np.ndarray]:
+def _on_one_grid(predictions: Sequence["Prediction"]) -> tuple[np.ndarray, np.ndarray]:
     """The 20 ms frames, counted from the recording's start, (frames,), in which anybody speaks, in order, and logits
     (frames, 3): the mean of what is said at the same time."""
     places = np.concatenate([np.rint(one.frame_starts / FRAME_SECONDS) for one in predictions]).astype(int)

@@ -102,7 +102,7 @@ def _headline(prediction: "Prediction", verdict: Verdict) -> str:
     if verdict.kind == NONE_OF_THE_THREE:
         return "None of the three" + (f", sounds like {name_of(verdict.sounds_like)}" if verdict.sounds_like else "")
     if verdict.kind == NOT_SURE:
-        likeliest = prediction.language
+        likeliest = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
         return f"Not sure: {NAMES[likeliest]} {100 * prediction.probabilities[likeliest]:.0f} %"
     *others, last = (NAMES[code] for code in verdict.languages)
     return f"{', '.join(others)} and {last}" if others else last

@@ -94,7 +94,9 @@ def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> 
 
 def _read_one_of(tracks: list[int], source: str | os.PathLike | bytes, limits: Limits, budget: Budget) -> Recording:
     """The first of the tracks in which somebody speaks; where that is nowhere for long, the one with most speech."""
-    best, most, searched, failure = None, -1.0, 0.0, None
+    best: Recording | None = None
+    failures: list[InputError] = []
+    most, searched = -1.0, 0.0
     for number in tracks:
         try:
             with container.opened(source, limits) as (opened, head):
@@ -102,7 +104,7 @@ def _read_one_of(tracks: list[int], source: str | os.PathLike | bytes, limits: L
         except InputError as error:
             if error.reason not in ("unreadable", "too_short"):
                 raise
-            failure = failure or error
+            failures.append(error)
             continue
         if (speech := _speech_seconds(recording)) > most:
             best, most = recording, speech
@@ -110,7 +112,7 @@ def _read_one_of(tracks: list[int], source: str | os.PathLike | bytes, limits: L
         if most >= ENOUGH_SPEECH or searched > MOST_SEARCHED * limits.max_seconds:
             break
     if best is None:
-        raise failure
+        raise failures[0]
     return best
 
 

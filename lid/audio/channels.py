@@ -124,7 +124,7 @@ def _decide(levels: np.ndarray, correlation: float, ratio: float) -> Channels:
 
 def _leads(lead: np.ndarray) -> bool:
     """Whether a channel is the louder one often enough to have a sound of its own. `lead` is in dB, (frames,)."""
-    return np.sum(lead > MUCH_DB) >= MOMENT * FRAMES_PER_SECOND or np.mean(lead > SOME_DB) >= PART
+    return bool(np.sum(lead > MUCH_DB) >= MOMENT * FRAMES_PER_SECOND or np.mean(lead > SOME_DB) >= PART)
 
 
 def _left_and_right(mid: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

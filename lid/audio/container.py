@@ -45,7 +45,7 @@ def opened(source: str | os.PathLike | bytes, limits: Limits) -> Iterator[tuple[
     with _file(source, limits) as file:
         head = _after_tags(file)
         try:
-            with av.open(file, options=options) as container:
+            with av.open(file, "r", options=options) as container:
                 yield container, head
         except InputError:
             raise
@@ -75,14 +75,15 @@ def _file(source: str | os.PathLike | bytes, limits: Limits) -> BinaryIO:
         size, file = len(source), io.BytesIO(source)
     else:
         path = Path(source)
+        name = path.name or str(path)  # "." and "/" have none
         try:
             if not path.exists():
-                raise InputError(f"There is no file named {path.name}.", "missing")
+                raise InputError(f"There is no file named {name}.", "missing")
             if not path.is_file():
-                raise InputError(f"{path.name} is not a file.", "missing")
+                raise InputError(f"{name} is not a file.", "missing")
             size, file = path.stat().st_size, path.open("rb")
         except OSError as error:  # no permission, a name that is too long, a disk that fails
-            raise InputError(f"{path.name} cannot be opened: {error.strerror}.", "unreadable") from error
+            raise InputError(f"{name} cannot be opened: {error.strerror}.", "unreadable") from error
     if size == 0:
         raise InputError("This file is empty (0 bytes). Record or export it again.", "empty")
     if size > limits.max_bytes:
@@ -154,9 +155,10 @@ class Frames:
                 yield frame
         self.damaged |= self._waiting > 0
 
-    def _decode(self, packet: av.Packet) -> list[av.AudioFrame]:
+    def _decode(self, packet: "av.Packet[av.AudioStream]") -> list[av.AudioFrame]:
         """A packet's frames; none where it cannot be decoded."""
-        frames, failed = [], False
+        frames: list[av.AudioFrame] = []
+        failed = False
         try:
             frames = packet.decode()
         except av.FFmpegError:

@@ -39,16 +39,16 @@ def gather(frames: Iterable[av.AudioFrame], codec: str, limits: Limits) -> list[
     resamplers: list[soxr.ResampleStream] = []
     rate = None
     for block in _blocks(frames, limits):
-        rows = scale.tame(block.rows)
+        tamed = scale.tame(block.rows)
         if not gathered:
-            gathered = [bytearray() for _ in rows]
+            gathered = [bytearray() for _ in tamed]
         if block.rate != rate:  # also the first; a chained Ogg may change its rate half-way
             _finish(resamplers, gathered)
             rate = block.rate
             resamplers = [soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") for _ in gathered]
         for index, (resampler, samples) in enumerate(zip(resamplers, gathered, strict=True)):
             # A chained Ogg may change its channels too: it stays what it began as.
-            row = rows[index] if index < len(rows) else np.zeros_like(rows[0])
+            row = tamed[index] if index < len(tamed) else np.zeros_like(tamed[0])
             samples += resampler.resample_chunk(row).data
         if len(gathered[0]) > limits.max_seconds * SAMPLE_RATE * np.dtype(np.float32).itemsize:
             raise InputError(
@@ -142,7 +142,7 @@ def _array(frame: av.AudioFrame) -> np.ndarray:
     dtype = format_dtypes.get(frame.format.name)
     if dtype is None:
         raise ValueError(f"samples of kind {frame.format.name}")
-    return np.stack([np.frombuffer(AudioPlane(frame, plane), dtype, count) for plane in range(planes)])
+    return np.stack([np.frombuffer(memoryview(AudioPlane(frame, plane)), dtype, count) for plane in range(planes)])
 
 
 def _rows(arrays: list[np.ndarray], planar: bool, channels: int) -> np.ndarray:

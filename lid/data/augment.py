@@ -7,6 +7,7 @@ is a pure function of its seed.
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import av
@@ -57,7 +58,7 @@ class Chances:
 def augment(
     waveform: np.ndarray,
     rng: np.random.Generator,
-    noises: list[np.ndarray] = (),
+    noises: Sequence[np.ndarray] = (),
     chances: Chances = Chances(),
     other: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -119,11 +120,11 @@ def add_room(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return fftconvolve(waveform, tail.astype(np.float32))[: len(waveform)].astype(np.float32)
 
 
-def draw_noise(samples: int, rng: np.random.Generator, noises: list[np.ndarray] = ()) -> np.ndarray:
+def draw_noise(samples: int, rng: np.random.Generator, noises: Sequence[np.ndarray] = ()) -> np.ndarray:
     """A recorded noise, coloured random noise, or mains hum, (samples,)."""
     kind = rng.random()
     if len(noises) and kind < 0.7:
-        recording = noises[rng.integers(len(noises))]
+        recording = noises[int(rng.integers(len(noises)))]
         repeats = -(-samples // len(recording)) + 1
         start = rng.integers(len(recording))
         return np.tile(recording, repeats)[start : start + samples]
@@ -203,6 +204,8 @@ def encode(pcm: np.ndarray, container: str, codec: str, rate: int, bit_rate: int
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate, layout="mono", options=QUICK.get(codec, {}))
+        if not isinstance(stream, av.AudioStream):
+            raise ValueError(f"{codec} is no codec of sound")
         if bit_rate:
             stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")

@@ -38,7 +38,8 @@ class Part:
     def take(self, indices: Iterable[int]) -> "Part":
         """These clips in this order; speech is still read when it is asked for."""
         indices = list(indices)
-        return Part([self.clips[i] for i in indices], Subset(self.speech, indices))
+        speech = Subset(self.speech, indices)  # type: ignore[arg-type,var-annotated]  # any sequence will do
+        return Part([self.clips[i] for i in indices], speech)  # type: ignore[arg-type]  # and is one
 
     def where(self, wanted: Callable[[Clip | StoredClip], bool]) -> "Part":
         """The clips for which `wanted` is true."""

@@ -19,7 +19,7 @@ from lid.audio import SAMPLE_RATE
 MARGIN = 0.25  # seconds of the clip's own surroundings kept on either side of its speech
 
 
-class Waveforms(Sequence):
+class Waveforms(Sequence[np.ndarray]):
     """The speech of each clip in order: `waveforms[i]` is float32 (samples,) at 16 kHz, first to last speech."""
 
     def __init__(self, pcm: np.ndarray, ends: list[int]):
@@ -29,7 +29,7 @@ class Waveforms(Sequence):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]  # nobody needs slices
         start = self._ends[index - 1] if index else 0
         return self._pcm[start : self._ends[index]].astype(np.float32) / 32768.0
 

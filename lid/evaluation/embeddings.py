@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import nn
 
 from lid.audio import SAMPLE_RATE
 from lid.features import FRAME_SAMPLES, log_mel
@@ -13,8 +12,8 @@ from lid.model import precision, whisper
 
 
 def clip_means(
-    compute: Callable[[nn.Module, torch.Tensor], torch.Tensor],
-    model: nn.Module,
+    compute: Callable[[whisper.Classifier, torch.Tensor], torch.Tensor],
+    model: whisper.Classifier,
     waveforms: Sequence[np.ndarray],
     batch: int = 16,
 ) -> np.ndarray:
@@ -27,7 +26,7 @@ def clip_means(
     lengths = [min(len(w), longest) // FRAME_SAMPLES for w in waveforms]
     order = np.argsort(lengths, kind="stable")
     device = next(model.parameters()).device
-    out: list[np.ndarray | None] = [None] * len(waveforms)
+    out = [np.zeros(0, np.float32)] * len(waveforms)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
@@ -40,11 +39,11 @@ def clip_means(
     return np.stack(out)
 
 
-def clip_embeddings(model: nn.Module, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+def clip_embeddings(model: whisper.Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:
     """Embeddings, float32 (clips, width): what the open-set detector looks at."""
     return clip_means(whisper.project, model, waveforms)
 
 
-def clip_logits(model: nn.Module, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+def clip_logits(model: whisper.Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:
     """Logits of the three languages, float32 (clips, 3)."""
     return clip_means(whisper.frame_logits, model, waveforms)[:, : len(CODES)]

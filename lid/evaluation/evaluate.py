@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.metrics import f1_score
-from torch import nn
 from tqdm import tqdm
 
 from lid import audio
 from lid.audio import SAMPLE_RATE
 from lid.data import augment
+from lid.data.parts import Part
 from lid.evaluation import metrics
 from lid.evaluation.embeddings import clip_logits, clip_means
 from lid.identify import LanguageIdentifier, Prediction
@@ -21,6 +21,8 @@ from lid.languages import CODES
 from lid.model import whisper
 
 LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
+WHOLE = "whole"  # and all that the model hears at once
+VERDICTS = (*CODES, "none", "no_speech")
 # Conditions every language is put through alike; each takes a waveform and a generator.
 CHANNELS = {
     "as recorded": lambda w, rng: w,
@@ -77,6 +79,11 @@ def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction
     return [identifier.identify(audio.decode(clip.audio)) for clip in tqdm(clips, "evaluating", mininterval=2)]
 
 
+def named(predictions: Sequence[Prediction]) -> np.ndarray:
+    """Class indices (clips,) of the languages named; -1 where no speech was found."""
+    return np.array([CODES.index(p.language) if p.language else -1 for p in predictions])
+
+
 def by_channel(model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
     """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
     labels = np.asarray(labels)
@@ -105,53 +112,75 @@ def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Predict
             table.writerow([*row, p.known_score, round(p.speech_seconds, 3)])
 
 
-def by_length(
-    model: nn.Module, waveforms: Sequence[np.ndarray], labels: Sequence[int], seconds: Sequence[float] = LENGTHS
-) -> dict[str, dict]:
-    """Accuracy and recalls on the first so many seconds of each clip that has them."""
-    labels = np.asarray(labels)
+def by_length(model: nn.Module, part: Part, seconds: Sequence[float] = LENGTHS) -> dict[str, dict]:
+    """Accuracy and recalls on the first so many seconds of each clip that has them, and on the whole of every clip,
+    with intervals over clips and by speaker."""
+    labels, waveforms, speakers = np.asarray(part.labels), part.speech, np.asarray(part.speakers)
     results = {}
-    for length in seconds:
-        samples = int(length * SAMPLE_RATE)
-        long_enough = [i for i, w in enumerate(waveforms) if len(w) >= samples]
-        if long_enough:
-            logits = clip_logits(model, [waveforms[i][:samples] for i in long_enough])
-            results[f"{length:g}"] = metrics.rates(logits.argmax(axis=1), labels[long_enough])
+    for length in (*seconds, None):
+        samples = None if length is None else int(length * SAMPLE_RATE)
+        chosen = [i for i, w in enumerate(waveforms) if len(w) >= (samples or 0)]
+        if chosen:
+            named = clip_logits(model, [waveforms[i][:samples] for i in chosen]).argmax(axis=1)
+            interval = metrics.bootstrap_by_speaker(named == labels[chosen], speakers[chosen])
+            name = WHOLE if length is None else f"{length:g}"
+            results[name] = metrics.rates(named, labels[chosen]) | {"accuracy_95_by_speaker": interval}
     return results
+
+
+def verdicts(predictions: Sequence[Prediction]) -> dict[str, int]:
+    """How many were called each of the three languages, none of them, and no speech."""
+    named = ["no_speech" if p.language is None else "none" if p.known is False else p.language for p in predictions]
+    return {kind: named.count(kind) for kind in VERDICTS}
 
 
 def report(predictions: Sequence[Prediction], clips: Sequence) -> dict:
     """What is served, measured: `clips` (objects with `language` and `speaker`) and the Prediction of each.
 
-    A clip in which no speech was found counts as wrong.
+    A clip in which no speech was found counts as wrong. `confusion` has the likeliest language even where the answer is
+    none of the three; `verdicts` has what is said.
     """
     truth = np.array([CODES.index(clip.language) for clip in clips])
-    named = np.array([CODES.index(p.language) if p.language else -1 for p in predictions])
+    answers = named(predictions)
     probabilities = np.array([[p.probabilities[code] for code in CODES] for p in predictions])
     seconds = np.array([p.speech_seconds for p in predictions])
     return {
-        **metrics.rate(named == truth),
+        **metrics.rate(answers == truth),
         "speakers": len({clip.speaker for clip in clips}),
-        "accuracy_95_by_speaker": metrics.bootstrap_by_speaker(named == truth, [clip.speaker for clip in clips]),
-        "no_speech": int((named < 0).sum()),
-        "macro_f1": round(f1_score(truth, named, labels=range(len(CODES)), average="macro", zero_division=0.0), 5),
-        "ece": round(metrics.ece(probabilities, truth), 5),
-        "nll": round(metrics.nll(np.log(np.maximum(probabilities, 1e-9)), truth), 5),
+        "accuracy_95_by_speaker": metrics.bootstrap_by_speaker(answers == truth, [clip.speaker for clip in clips]),
+        "no_speech": int((answers < 0).sum()),
+        "macro_f1": round(f1_score(truth, answers, labels=range(len(CODES)), average="macro", zero_division=0.0), 5),
+        **_calibrated(probabilities, truth),
         "brier": round(metrics.brier(probabilities, truth), 5),
         "recall": {
-            code: metrics.rate(named[truth == i] == i)
+            code: metrics.rate(answers[truth == i] == i)
             | {"speakers": len({clip.speaker for clip in clips if clip.language == code})}
             for i, code in enumerate(CODES)
         },
         "confusion": {
-            code: {other: int(((truth == i) & (named == j)).sum()) for j, other in enumerate(CODES)}
+            code: {other: int(((truth == i) & (answers == j)).sum()) for j, other in enumerate(CODES)}
             for i, code in enumerate(CODES)
         },
+        "calibration_by_language": {
+            code: _calibrated(probabilities[truth == i], truth[truth == i]) for i, code in enumerate(CODES)
+        },
+        "verdicts": {
+            code: verdicts([p for p, clip in zip(predictions, clips, strict=True) if clip.language == code])
+            for code in CODES
+        },
         "by_speech_seconds": {
-            f"{low:g}-{high:g}": metrics.rate((named == truth)[(seconds >= low) & (seconds < high)])
+            f"{low:g}-{high:g}": metrics.rate((answers == truth)[(seconds >= low) & (seconds < high)])
             for low, high in itertools.pairwise((0, 2, 3, 5, 10, 60))
         },
     }
+
+
+def _calibrated(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """ECE, and NLL in nats, of probabilities (clips, 3); None of no clips."""
+    if not len(truth):
+        return {"ece": None, "nll": None}
+    likelihood = metrics.nll(np.log(np.maximum(probabilities, 1e-9)), truth)
+    return {"ece": round(metrics.ece(probabilities, truth), 5), "nll": round(likelihood, 5)}
 
 
 def center_crop(waveform: np.ndarray, seconds: float) -> np.ndarray:

@@ -48,7 +48,7 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     embeddings, labels = _embeddings(identifier, parts.validation)
     detector = detector.with_score(identifier.logits(embeddings), embeddings, labels)
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
-    return detector.with_threshold([p.known_score for p in predictions])
+    return detector.with_threshold([p.known_score for p in predictions if p.known_score is not None])
 
 
 def fit_speech(
@@ -68,7 +68,7 @@ def fit_speech(
         if number % 3 == 0:
             return sounds.music(5.0, rng)
         recorded = number % 3 == 1 and len(noises) > 0
-        return noises[rng.integers(len(noises))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
+        return noises[int(rng.integers(len(noises)))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
 
     each = min(SPEECH_CLIPS, 4 * len(train))
     speech = clip_embeddings(identifier.model, [crop(train[i]) for i in rng.integers(len(train), size=each)])
@@ -81,4 +81,4 @@ def _embeddings(identifier: LanguageIdentifier, part: Part) -> tuple[np.ndarray,
     """Embeddings (clips, width) and labels (clips,) of the clips in which speech is found."""
     found = [identifier.embedding(waveform) for waveform in tqdm(part.speech, "fitting", mininterval=2)]
     heard = [i for i, embedding in enumerate(found) if embedding is not None]
-    return np.stack([found[i] for i in heard]), np.asarray(part.labels)[heard]
+    return np.stack([one for one in found if one is not None]), np.asarray(part.labels)[heard]

@@ -1,13 +1,15 @@
 """Everything that metrics.json says of a checkpoint, measured as it is served."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lid.data.parts import Parts
-from lid.evaluation import evaluate, out_of_set
+from lid.evaluation import MAP, embedding_map, evaluate, out_of_set
+from lid.evaluation import subsets as named_subsets
 from lid.identify import LanguageIdentifier
 
 
@@ -18,7 +20,7 @@ class Once:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def __call__(self, name: str, function: Callable, *arguments) -> object:
+    def __call__(self, name: str, function: Callable, *arguments) -> Any:
         """`function(*arguments)`, or what it returned when it was last called under this name."""
         file = self.folder / f"{name}.json"
         if not file.exists():
@@ -35,25 +37,32 @@ def served(
     calibration: dict[str, float],
     noises: Sequence[np.ndarray],
     seed: int,
-    predictions_file: Path,
+    subsets: Mapping[str, Sequence[int]],
+    folder: Path,
     once: Once,
 ) -> dict:
-    """What the checkpoint does on test clips, on languages held out, and on sounds without speech.
+    """What the checkpoint does on test clips, on languages and voices held out, and on sounds without speech.
 
-    `calibration` is what `lid.evaluation.fit` returned, `noises` recordings that nothing was fitted on. Writes every
-    answer for a test clip into `predictions_file`.
+    `calibration` is what `lid.evaluation.fit` returned, `noises` recordings that nothing was fitted on, `subsets` the
+    indices of test clips of `lid.evaluation.subsets`. Writes into `folder`, the run's: every answer for a test clip
+    (predictions.tsv), and what the map of embeddings is drawn from (MAP).
     """
     model, test = identifier.model, parts.test
     predictions = evaluate.identify(identifier, test.clips)
-    evaluate.write_predictions(predictions_file, test.clips, predictions)
+    evaluate.write_predictions(folder / "predictions.tsv", test.clips, predictions)
+    named = evaluate.named(predictions)
+    (folder / MAP).parent.mkdir(exist_ok=True)
+    (folder / MAP).write_text(json.dumps(once("map", embedding_map.draw, model, parts)) + "\n")
     reliability = once("calibration", evaluate.calibrations, predictions, test.labels, calibration["temperature"])
     return {
         "calibration": calibration | reliability,
         "test": once("test", evaluate.report, predictions, test.clips),
-        "lengths": once("lengths", evaluate.by_length, model, test.speech, test.labels),
+        "subsets": named_subsets.rates(named, test.labels, subsets),
+        "lengths": once("lengths", evaluate.by_length, model, test),
         "channels": once("channels", evaluate.by_channel, model, test.speech, test.labels, seed),
         "open_set": once("open_set", out_of_set.measure, identifier, parts, predictions, noises, seed),
         "background": list(identifier.detector.languages),
+        "score_parts": list(identifier.detector.score_parts),  # none where it is the distance alone
         "precision": once("precision", getattr, model, "precision"),
     }
 

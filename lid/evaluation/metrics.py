@@ -11,6 +11,7 @@ from lid.languages import CODES
 from lid.model.calibration import softmax
 
 CONFIDENCE = math.erf(1.96 / math.sqrt(2))  # 95 %, with the 1.96 that all figures reported so far were made with
+ROC_GRID = np.round(np.linspace(0, 1, 51) ** 2, 4)  # false positive rates; dense where a threshold is chosen
 BINS = 15  # of confidence, equally wide (Guo et al. 2017)
 
 
@@ -33,11 +34,12 @@ def rate(right: np.ndarray) -> dict:
 
 
 def rates(named: np.ndarray, labels: np.ndarray) -> dict:
-    """Accuracy with its interval, and `recall` of each language, of class indices (clips,)."""
+    """Accuracy with its interval, of all clips and of each of the three `languages`, from class indices (clips,).
+    `recall` is the accuracy of each language alone, without its interval."""
     named, labels = np.asarray(named), np.asarray(labels)
-    of = {code: (named == i)[labels == i] for i, code in enumerate(CODES)}
-    recall = {code: round(float(right.mean()), 5) if len(right) else None for code, right in of.items()}
-    return {**rate(named == labels), "recall": recall}
+    of = {code: rate((named == i)[labels == i]) for i, code in enumerate(CODES)}
+    recall = {code: one["accuracy"] for code, one in of.items()}
+    return {**rate(named == labels), "recall": recall, "languages": of}
 
 
 def bootstrap_by_speaker(right: np.ndarray, speakers: Sequence[str], seed: int = 0, draws: int = 2000) -> list[float]:
@@ -51,19 +53,19 @@ def bootstrap_by_speaker(right: np.ndarray, speakers: Sequence[str], seed: int =
     return [round(float(low), 5), round(float(high), 5)]
 
 
-def nll(logits: np.ndarray, labels: Sequence[int]) -> float:
+def nll(logits: np.ndarray, labels: Labels) -> float:
     """Mean negative log-likelihood in nats."""
     rows = np.arange(len(labels))
     return float(-np.log(softmax(np.asarray(logits, np.float64))[rows, labels].clip(1e-12)).mean())
 
 
-def brier(probabilities: np.ndarray, labels: Sequence[int]) -> float:
+def brier(probabilities: np.ndarray, labels: Labels) -> float:
     """Mean squared distance of probabilities (clips, classes) from the truth, 0 to 2 (Brier 1950)."""
     truth = np.eye(probabilities.shape[1])[np.asarray(labels)]
     return float(np.square(probabilities - truth).sum(axis=1).mean())
 
 
-def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> list[dict]:
+def reliability(probabilities: np.ndarray, labels: Labels, bins: int = BINS) -> list[dict]:
     """For each bin of confidence that has clips: how sure the named class was on average, and how often right."""
     probabilities = np.asarray(probabilities)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
@@ -78,13 +80,13 @@ def reliability(probabilities: np.ndarray, labels: Sequence[int], bins: int = BI
     ]
 
 
-def ece(probabilities: np.ndarray, labels: Sequence[int], bins: int = BINS) -> float:
+def ece(probabilities: np.ndarray, labels: Labels, bins: int = BINS) -> float:
     """Expected calibration error of the named class over equal-width bins of confidence (Guo et al. 2017)."""
     gaps = (abs(one["confidence"] - one["accuracy"]) * one["clips"] for one in reliability(probabilities, labels, bins))
     return float(sum(gaps) / len(labels))
 
 
-def calibration(logits: np.ndarray, labels: Sequence[int]) -> dict:
+def calibration(logits: np.ndarray, labels: Labels) -> dict:
     """ECE, NLL (nats), Brier score and reliability of logits (clips, classes)."""
     probabilities = softmax(np.asarray(logits, np.float64))
     return {
@@ -93,6 +95,15 @@ def calibration(logits: np.ndarray, labels: Sequence[int]) -> dict:
         "brier": round(brier(probabilities, labels), 5),
         "reliability": reliability(probabilities, labels),
     }
+
+
+def roc(known: Sequence[float], foreign: Sequence[float]) -> list[float]:
+    """The ROC curve of scores, higher for what is known, at the points of ROC_GRID: the largest share of the `known`
+    that is kept while no more than that share of the `foreign` is let through."""
+    truth = np.r_[np.ones(len(known)), np.zeros(len(foreign))]
+    false, true, _ = roc_curve(truth, np.r_[np.asarray(known, np.float64), np.asarray(foreign, np.float64)])
+    kept = true[np.searchsorted(false, ROC_GRID, side="right") - 1]
+    return [round(float(share), 4) for share in kept]
 
 
 def detection(known: Sequence[float], foreign: Sequence[float]) -> dict[str, float]:

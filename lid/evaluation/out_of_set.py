@@ -1,5 +1,5 @@
-"""How well it knows what is none of the three languages, measured on languages that were left out of training, and
-what is no speech at all."""
+"""How well it knows what is none of the three languages, measured on languages and voices that were left out of
+training, and what is no speech at all."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,10 @@ from lid.data.parts import Parts
 from lid.evaluation import evaluate, metrics
 from lid.evaluation.embeddings import clip_embeddings
 from lid.identify import LanguageIdentifier, Prediction
+from lid.languages import CODES
 from lid.model.calibration import softmax
+
+CONFIDENT = 0.9  # probability from which an answer counts as sure
 
 
 def measure(
@@ -22,51 +25,92 @@ def measure(
     noises: Sequence[np.ndarray],
     seed: int,
 ) -> dict:
-    """Everything below: on `noises` and made-up sounds, and on the languages held out against the `predictions` of the
-    test clips."""
+    """Everything below: on `noises` and made-up sounds, and on the clips held out against the `predictions` of the test
+    clips."""
     results = {"no_speech": no_speech(identifier, noises, seed)}
     held_out = parts.held_out
     if len(held_out):
         languages = [clip.language for clip in held_out.clips]
-        results |= served(predictions, evaluate.identify(identifier, held_out.clips), languages)
+        answers = evaluate.identify(identifier, held_out.clips)
+        spoken = [clip.language for clip in parts.test.clips]
+        results |= served(predictions, spoken, answers, languages, identifier.detector.languages)
         results["scores"] = compare(identifier, parts.test.speech, held_out.speech)
     return results
 
 
-def served(known: Sequence[Prediction], out_of_set: Sequence[Prediction], languages: Sequence[str]) -> dict:
-    """What people get: the share of `known` clips refused, and for each of the out-of-set `languages`, and for all, how
-    well `known_score` keeps them apart and how many are refused."""
+def served(
+    known: Sequence[Prediction],
+    spoken: Sequence[str],
+    out_of_set: Sequence[Prediction],
+    languages: Sequence[str],
+    trained: Sequence[str],
+) -> dict:
+    """What people get of clips in the three languages (`known`, of which `spoken` are the languages), and of clips in
+    the out-of-set `languages`. Some of these are among the background languages `trained`, but with other voices.
+
+    `known_refused`: the share of `known` refused, and of each language alone. `foreign`: for each out-of-set language
+    and for all, how well `known_score` keeps them apart, how many are refused, and `verdicts`. `foreign_groups`: the
+    same for the languages that trained with other voices, and for those never trained on. `roc`: the curve of each.
+    """
     own = [p.known_score for p in known]
-    groups = {
-        code: [p for p, of in zip(out_of_set, languages, strict=True) if of == code] for code in sorted(set(languages))
-    }
+    languages = np.asarray(languages)
+    seen = np.isin(languages, list(trained))
+
+    def group(which: np.ndarray) -> dict:
+        return _against(own, [out_of_set[i] for i in np.flatnonzero(which)])
+
+    of = {str(code): languages == code for code in np.unique(languages)} | {"all": np.ones(len(languages), bool)}
+    groups = {name: which for name, which in {"other voices": seen, "never trained": ~seen}.items() if which.any()}
+    refused, spoken = np.array([not p.known for p in known]), np.asarray(spoken)
     return {
-        "known_refused": metrics.rate(np.array([not p.known for p in known])),
-        "foreign": {
-            code: metrics.detection(own, [p.known_score for p in group])
-            | {"refused": round(float(np.mean([not p.known for p in group])), 5)}
-            for code, group in {**groups, "all": list(out_of_set)}.items()
+        "known_refused": metrics.rate(refused)
+        | {"languages": {code: metrics.rate(refused[spoken == code]) for code in CODES}},
+        "foreign": {code: group(which) | {"trained": code in trained} for code, which in of.items() if code != "all"}
+        | {"all": group(of["all"])},
+        "foreign_groups": {name: group(which) for name, which in groups.items()},
+        "roc": {"false": metrics.ROC_GRID.tolist()}
+        | {
+            code: metrics.roc(own, [out_of_set[i].known_score for i in np.flatnonzero(which)])
+            for code, which in of.items()
         },
     }
 
 
+def _against(own: Sequence[float], group: Sequence[Prediction]) -> dict:
+    """Out-of-set clips against the scores of the test clips. `confident_errors` is the share called one of the three
+    with a probability of CONFIDENT or more."""
+    sure = [p.known is not False and max(p.probabilities.values()) >= CONFIDENT for p in group]
+    return metrics.detection(own, [p.known_score for p in group]) | {
+        "refused": round(float(np.mean([not p.known for p in group])), 5),
+        "confident_errors": round(float(np.mean(sure)), 5),
+        "verdicts": evaluate.verdicts(group),
+    }
+
+
 def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_set: Sequence[np.ndarray]) -> dict:
-    """Five scores on the same clips: relative Mahalanobis distance (Ren et al. 2021), which is served, and distance to
-    the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows of background
-    languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
+    """Scores on the same clips: what is served, where that is a sum of parts; relative Mahalanobis distance (Ren et al.
+    2021), and distance to the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows
+    of background languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
     detector = identifier.detector
+    parts = detector.score_parts
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, out_of_set):
         embeddings = clip_embeddings(identifier.model, waveforms)
         logits = identifier.logits(embeddings)
-        for name, values in {
-            "relative Mahalanobis distance (served)": [detector.relative_distance(one) for one in embeddings],
+        pairs = list(zip(logits, embeddings, strict=True))
+        values = {
+            f"relative Mahalanobis distance{'' if parts else ' (served)'}": [
+                detector.relative_distance(one) for one in embeddings
+            ],
             "Mahalanobis distance": [-detector.distance(one) for one in embeddings],
-            "background languages": [detector.log_odds(*one) for one in zip(logits, embeddings, strict=True)],
+            "background languages": [detector.log_odds(*one) for one in pairs],
             "energy": logsumexp(logits, axis=1),
             "largest probability": softmax(logits).max(axis=1),
-        }.items():
-            scores.setdefault(name, []).append(np.asarray(values))
+        }
+        if parts:
+            values[f"{', '.join(parts)} (served)"] = [detector.score(*one) for one in pairs]
+        for name, of in values.items():
+            scores.setdefault(name, []).append(np.asarray(of))
     return {name: metrics.detection(*pair) for name, pair in scores.items()}
 
 

@@ -25,7 +25,7 @@ def channel(waveform: np.ndarray) -> list[float]:
     return [getattr(facts, name) for name in MEASURES]
 
 
-def accuracy(measures: np.ndarray, labels: Sequence[int], groups: Sequence[str]) -> dict[str, float]:
+def accuracy(measures: np.ndarray, labels: Sequence[int], groups: Sequence) -> dict:
     """How often measures (clips, 5) alone give the label, cross-validated with each group (a speaker, a batch) on one
     side only. Returns accuracy, its 95 % interval, and what guessing would get."""
     labels = np.asarray(labels)
@@ -41,7 +41,7 @@ def accuracy(measures: np.ndarray, labels: Sequence[int], groups: Sequence[str])
     }
 
 
-def compare(batches: BalancedBatches, clips: int = 900) -> dict[str, dict[str, float]]:
+def compare(batches: BalancedBatches, clips: int = 900) -> dict[str, dict]:
     """`as_recorded` and `as_trained`: the same number of clips of each language, before and after augmentation."""
     rng = np.random.default_rng(batches.options.seed)
     members = {label: of for label, of in batches.members.items() if label < len(CODES)}

@@ -5,6 +5,7 @@ Our own checkpoints have it folded into their last layer and need no file; one o
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Calibration:
         return softmax(np.asarray(logits, np.float64) / self.temperature)
 
     @classmethod
-    def fit(cls, logits: np.ndarray, labels: np.ndarray) -> "Calibration":
+    def fit(cls, logits: np.ndarray, labels: Sequence[int] | np.ndarray) -> "Calibration":
         """The temperature with the least negative log-likelihood on held-out logits (clips, classes).
 
         The truth counts as a clip less than certain (Platt 1999): where all clips are right, none would be sure enough.
@@ -39,7 +40,7 @@ class Calibration:
 
         logits, clips = np.asarray(logits, np.float64), len(labels)
         classes = logits.shape[1]
-        truth = (np.eye(classes)[labels] * clips + 1) / (clips + classes)
+        truth = (np.eye(classes)[np.asarray(labels)] * clips + 1) / (clips + classes)
 
         def loss(log_temperature: float) -> float:
             return -(truth * np.log(softmax(logits / np.exp(log_temperature)) + 1e-12)).sum(axis=1).mean()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -15,7 +16,7 @@ from transformers import WhisperFeatureExtractor, WhisperForAudioClassification
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
 from lid.languages import CODES
-from lid.model import checksums, open_set
+from lid.model import checksums, open_set, whisper
 from lid.model.open_set import OpenSetDetector
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
@@ -141,8 +142,8 @@ class Checkpoint:
         """Divide all logits by `temperature`, in place. The last layer is linear, so that is exact, and whoever loads
         the checkpoint, with our code or without, gets calibrated probabilities."""
         with torch.no_grad():
-            self.model.classifier.weight /= temperature
-            self.model.classifier.bias /= temperature
+            for parameter in self.model.classifier.parameters():
+                parameter.div_(temperature)
         self.detector = self.detector.scaled(temperature)
 
     def save(self, folder: Path) -> None:
@@ -163,7 +164,8 @@ class Checkpoint:
 
 def _take_background(model: WhisperForAudioClassification) -> OpenSetDetector:
     """Cut the head down to the three languages and return the rows cut off."""
-    labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    id2label = cast(dict[int, str], model.config.id2label)
+    labels = [id2label[i] for i in range(len(id2label))]
     head = model.classifier
     weight, bias = head.weight.detach(), head.bias.detach()
     of_codes = [labels.index(code) for code in CODES]
@@ -174,7 +176,6 @@ def _take_background(model: WhisperForAudioClassification) -> OpenSetDetector:
         model.classifier.bias.copy_(bias[of_codes])
     model.config.id2label = dict(enumerate(CODES))
     model.config.label2id = {code: index for index, code in enumerate(CODES)}
-    model.num_labels = len(CODES)
     return OpenSetDetector(
         tuple(labels[i] for i in rest), weight[rest].float().cpu().numpy(), bias[rest].float().cpu().numpy()
     )
@@ -213,7 +214,7 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     return first
 
 
-def average_with_base(model: nn.Module, base_model: str, share: float) -> None:
+def average_with_base(model: whisper.Classifier, base_model: str, share: float) -> None:
     """Make the encoder's weights `share` of the base model's and the rest its own, in place; the head stays.
 
     On voices and rooms unlike those of training the average may do better than either (WiSE-FT, Wortsman et al. 2022,

@@ -33,6 +33,7 @@ from lid.model.calibration import softmax
 FILE_NAME = "background.safetensors"
 NO_SPEECH = -10_000.0  # the score of a clip without speech, and the lowest there is
 KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
+NOT_FITTED = "This detector cannot reject: `with_distances` was not called."
 HEARD = 0.998  # share of speech that counts as speech
 NUMBERS = ("threshold", "speech_threshold")
 LISTS = ("sounds_languages", "sounds_trusted", "score_parts")  # in the file only where they are not empty
@@ -302,13 +303,18 @@ def _means(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.stack([embeddings[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
 
 
-def _normalised(embeddings: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Embeddings (..., width) as seen from `mean`, scaled to length 1."""
+def _normalised(embeddings: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
+    """Embeddings (..., width) as seen from `mean`, scaled to length 1. Raises ValueError where that is not fitted."""
+    if mean is None:
+        raise ValueError(NOT_FITTED)
     centred = embeddings - mean
     return centred / np.linalg.norm(centred, axis=-1, keepdims=True).clip(1e-9)
 
 
-def _distances(embedding: np.ndarray, means: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Mahalanobis distances, (means,), of one embedding (width,) from means (means, width)."""
-    away = embedding - means
+def _distances(embedding: np.ndarray, means: np.ndarray | None, precision: np.ndarray | None) -> np.ndarray:
+    """Mahalanobis distances, (means,), of one embedding (width,) from means (means, width), or from one (width,).
+    Raises ValueError where these are not fitted."""
+    if means is None or precision is None:
+        raise ValueError(NOT_FITTED)
+    away = embedding - np.atleast_2d(means)
     return np.sqrt(np.einsum("ci,ij,cj->c", away, precision, away).clip(0))

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,6 +43,7 @@ def apply(model: WhisperClassifier, precision: str) -> WhisperClassifier:
         make = Int8Linear if precision == "int8" else CastLinear
         model.encoder.conv1.to(dtype)
         model.encoder.conv2.to(dtype)
+        layer: Any  # its parts are exchanged for others
         for index, layer in enumerate(model.encoder.layers):
             layer.self_attn = FusedAttention(layer.self_attn, make if index else cast, dtype)
             layer.fc1, layer.fc2 = make(layer.fc1), make(layer.fc2)
@@ -67,7 +69,7 @@ def _seconds() -> dict[str, float]:
     """CPU seconds of one product of Whisper's size in each precision there is; takes about a tenth of a second."""
     rows, inputs, outputs = TRIAL
     linear = nn.Linear(inputs, outputs).requires_grad_(False)
-    layers = {"float32": linear, "bfloat16": CastLinear(linear)}
+    layers: dict[str, nn.Module] = {"float32": linear, "bfloat16": CastLinear(linear)}
     with suppress(RuntimeError):  # some CPUs have no kernels for it
         layers["int8"] = Int8Linear(linear)
     return _in_turns(layers, torch.randn(rows, inputs))

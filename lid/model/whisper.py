@@ -11,8 +11,10 @@ kept in another precision. The tests hold the two to the same answers.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +22,9 @@ from torch import nn
 
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
+
+if TYPE_CHECKING:
+    from transformers import WhisperForAudioClassification
 
 
 @dataclass(frozen=True)
@@ -130,8 +135,23 @@ class Encoder(nn.Module):
         self.layer_norm = nn.LayerNorm(config.d_model)
 
 
+class Classifier(Protocol):
+    """What the functions below need of a model. `WhisperClassifier` has it, and Transformers'
+    `WhisperForAudioClassification`, whose parts are of other classes with the same names."""
+
+    config: Any
+    encoder: Any
+    projector: Any
+    classifier: Any
+    layer_weights: Any  # where `config.use_weighted_layer_sum`
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
 class WhisperClassifier(nn.Module):
     """The parts; the functions below run them."""
+
+    precision = "float32"  # of the encoder's products: see `lid.model.precision`
 
     def __init__(self, config: Config):
         super().__init__()
@@ -160,7 +180,7 @@ def load(folder: Path) -> WhisperClassifier:
     return model.requires_grad_(False).eval()
 
 
-def of(model: nn.Module) -> WhisperClassifier:
+def of(model: "WhisperForAudioClassification") -> WhisperClassifier:
     """What serves a `WhisperForAudioClassification` in memory: the same weights in float32, on the CPU."""
     served = WhisperClassifier(Config.of(model.config.to_dict()))
     weights = model.state_dict()
@@ -189,12 +209,12 @@ def not_loaded(source: str | Path, error: Exception) -> str:
     )
 
 
-def window_seconds(model: nn.Module) -> float:
+def window_seconds(model: Classifier) -> float:
     """The longest stretch of audio the model takes at once."""
     return model.config.max_source_positions * FRAME_SECONDS
 
 
-def embed(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+def embed(model: Classifier, mel: torch.Tensor) -> torch.Tensor:
     """Log-mel (batch, mels, 2 * frames) -> the first layer's input (batch, frames, width)."""
     encoder = model.encoder
     hidden = nn.functional.gelu(encoder.conv1(mel.to(encoder.conv1.weight.dtype)))
@@ -202,7 +222,7 @@ def embed(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
     return hidden + encoder.embed_positions.weight[: hidden.shape[1]]
 
 
-def encode(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+def encode(model: Classifier, mel: torch.Tensor) -> torch.Tensor:
     """Log-mel (batch, mels, 2 * frames) -> encoder states (batch, frames, width); mixed over layers if it says so."""
     hidden = embed(model, mel)
     states = [hidden]
@@ -216,17 +236,17 @@ def encode(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
     return sum(weight * state for weight, state in zip(weights, states, strict=True))
 
 
-def project(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+def project(model: Classifier, mel: torch.Tensor) -> torch.Tensor:
     """Log-mel (batch, mels, 2 * frames) -> the classifier's input for each 20 ms frame (batch, frames, width)."""
     return model.projector(encode(model, mel))
 
 
-def frame_logits(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+def frame_logits(model: Classifier, mel: torch.Tensor) -> torch.Tensor:
     """Log-mel (batch, mels, 2 * frames) -> float32 logits of each 20 ms frame (batch, frames, labels)."""
     return model.classifier(project(model, mel)).float()
 
 
-def attention(model: nn.Module, mel: torch.Tensor, layer: int = -1) -> torch.Tensor:
+def attention(model: Classifier, mel: torch.Tensor, layer: int = -1) -> torch.Tensor:
     """Self-attention of one layer of a `WhisperClassifier` for log-mel (1, mels, 2 * frames): float32 (heads, frames,
     frames), rows sum to 1. Only this layer's weights are formed; the layers below run as usual."""
     layers = model.encoder.layers

@@ -95,14 +95,23 @@ def publish(
     try:
         base_model = adapter.base_of(run, metrics, card.hub_id(metrics["settings"]["base_model"]))
         words = adapter.section(base_model) if base_model else ""
+        pictures = _pictures(metrics, report.points(run))
         page_of_model, text = (
-            report.fill(template, metrics, audit, told, adapter=words, root=root) for template in ("card", "report")
+            report.fill(
+                template,
+                metrics,
+                audit,
+                told,
+                adapter=words,
+                root=root,
+                pictures=[Path(name).name for name in pictures],
+            )
+            for template in ("card", "report")
         )
-        figure = _reliability(metrics)
     except KeyError as error:
         raise InputError(f"{run} was measured by another version of the recipe: it has no {error}.", "run") from error
     model = model_files(run, page_of_model, base_model)
-    page = space_files(model, {"REPORT.md": text.encode(), **figure}, root)
+    page = space_files(model, {"REPORT.md": text.encode(), **pictures}, root)
     for files in (model, page):
         _check_private(files, run)
     target = check(repo, space, private)
@@ -147,12 +156,11 @@ def space_files(model: Files, results: Files, root: Path) -> Files:
     return files | results
 
 
-def _reliability(metrics: dict) -> Files:
-    """The picture in REPORT.md, of this run."""
+def _pictures(metrics: dict, points: list[dict]) -> Files:
+    """The pictures in REPORT.md, of this run."""
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "reliability.svg"
-        figures.reliability(metrics["calibration"], file)
-        return {f"assets/figures/{file.name}": file.read_bytes()}
+        names = figures.draw(metrics, points, Path(folder))
+        return {f"{report.FIGURES}/{name}": (Path(folder) / name).read_bytes() for name in names}
 
 
 def _chosen(folder: Path, patterns: tuple[str, ...]) -> Files:

@@ -5,20 +5,66 @@ lid report runs/base    # in a checkout: puts the run's checkpoint into assets/m
 
 import argparse
 import json
+import re
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from lid.data.clip import PARTS
 from lid.errors import InputError
-from lid.languages import CODES, NAMES
+from lid.evaluation import MAP
+from lid.languages import CODES, NAMES, name_of
 from lid.model.open_set import KEPT
 from lid.release import card, figures, medium
 
 ROOT = Path()  # the repository to read and to write: the current folder, wherever this package is installed
 TEMPLATES = Path(__file__).parent / "templates"
+FIGURES = "assets/figures"
+PICTURES = {  # file of lid.release.figures -> what it shows, and how to read it
+    "reliability.svg": (
+        "How often an answer is right, against how sure it is",
+        "On the grey line, answers are right as often as they say; below it, the model is too sure.",
+    ),
+    "verdicts.svg": (
+        "Confusion matrix: what was spoken, and what was answered",
+        "Each row is what was spoken, each column an answer; the shade is the share of the row. Right answers are on "
+        'the diagonal, and in the last row under "none of the three".',
+    ),
+    "seconds.svg": (
+        "Accuracy against seconds of speech, for all clips and for each language",
+        "Further to the right, the model hears more of each clip; bars are 95 % intervals over clips. Where there are "
+        f"fewer than {figures.FEW} clips, no point is drawn.",
+    ),
+    "roc.svg": (
+        "ROC curves of known_score, for each language beside the three",
+        "The nearer a curve comes to the upper left corner, the better that language is kept apart; a dot is the "
+        "threshold that is served. The axis at the bottom is stretched near 0.",
+    ),
+    "learning.svg": (
+        "Learning curves: losses and validation accuracy against steps",
+        "Each point is one validation; the weights kept are those with the highest accuracy on the right.",
+    ),
+    "embeddings.png": (
+        "Map of embeddings, coloured by language on the left and by recording condition on the right",
+        "Each point is one clip that nothing was trained on, and near points are alike to the model. On the left, "
+        "languages should lie apart; on the right, colours should mix within each of them: where they do not, the "
+        "model also listens to how a clip was recorded.",
+    ),
+}
+
+
+DISTANCE = (
+    "a relative Mahalanobis distance: half the squared distance of a clip's embedding from the background languages "
+    "as a whole, less half that from the nearest of the three, as training clips lie once their pauses are cut"
+)
+SCORE_PARTS = {  # of `known_score`, where it is a sum; where it is not, it is the distance alone
+    "rows": "the log-odds of the three languages against the head's rows of the background languages",
+    "distance": DISTANCE,
+    "sounds": "whether a second head, which learnt from Whisper to tell its 99 languages apart, agrees",
+}
 
 
 def load(run: Path) -> tuple[dict, dict]:
@@ -37,10 +83,11 @@ def fill(
     failures: str = "",
     adapter: str = "",
     root: Path = ROOT,
+    pictures: Collection[str] = (),
 ) -> str:
     """A template of lid/release/templates ("card", "report") with this run's settings, numbers and tables, what was
-    found about its failures, in prose, the card's section on the adapter, and what the studies in `root`'s docs/
-    measured."""
+    found about its failures, in prose, the card's section on the adapter, what the studies in `root`'s docs/ measured,
+    and those of PICTURES that were drawn."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     settings = metrics["settings"]
     start, layers = settings.get("init_from", settings.get("start_from")), settings.get("layers")
@@ -62,13 +109,17 @@ def fill(
         "recall_table": _recall_table(test),
         "confusion_table": _confusion_table(test),
         "length_table": _length_table(test),
-        "crop_table": _channel_table(metrics["lengths"], "first seconds"),
+        "crop_table": _crop_table(metrics["lengths"]),
+        "subset_table": _subset_table(metrics),
         "channel_table": _channel_table(metrics["channels"], "channel"),
-        "baseline_table": _channel_table(metrics["baselines"] | {"**this model**": test}, "method"),
+        "baseline_table": _baseline_table(metrics),
+        "former_table": _former_table(metrics),
         "calibration_table": _calibration_table(metrics["calibration"]),
+        "language_calibration": _language_calibration(test.get("calibration_by_language", {})),
         "kept": KEPT,
-        "known_refused": _share(openness["known_refused"]) if "known_refused" in openness else "not measured",
-        "foreign_table": _foreign_table(openness.get("foreign", {})),
+        "score_text": _score_text(metrics.get("score_parts", [])),
+        "known_refused": _known_refused(openness),
+        "foreign_table": _foreign_table(openness),
         "score_table": _score_table(openness.get("scores", {})),
         "no_speech_table": _no_speech_table(openness["no_speech"]),
         "failures": failures,
@@ -82,7 +133,9 @@ def fill(
         "kept_layers": f", its first {layers} layers" if layers else "",
         "start": "From the weights of an earlier run on the same split: " if start else "",
     }
-    return (TEMPLATES / f"{template}.md").read_text().format(**values)
+    shown = {f"picture_{Path(name).stem}": _picture(name) if name in pictures else "" for name in PICTURES}
+    text = (TEMPLATES / f"{template}.md").read_text().format(**values, **shown)
+    return re.sub(r"\n{3,}", "\n\n", text)  # where a run lacks a table or a picture
 
 
 def install(run: Path, statement: Path, root: Path = ROOT) -> None:
@@ -100,10 +153,16 @@ def install(run: Path, statement: Path, root: Path = ROOT) -> None:
         shutil.copyfile(file, model / file.name)
     for name in ("metrics.json", "split.tsv"):
         shutil.copyfile(run / name, model / name)
-    (root / "assets" / "figures").mkdir(parents=True, exist_ok=True)
-    figures.reliability(metrics["calibration"], root / "assets" / "figures" / "reliability.svg")
+    (root / FIGURES).mkdir(parents=True, exist_ok=True)
+    pictures = figures.draw(metrics, points(run), root / FIGURES)
     (model / "README.md").write_text(fill("card", metrics, audit, text, root=root))
-    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, _text(root, "FAILURES.md"), root))
+    failures = _text(root, "FAILURES.md")
+    (root / "REPORT.md").write_text(fill("report", metrics, audit, text, failures, root=root, pictures=pictures))
+
+
+def points(run: Path) -> list[dict]:
+    """What the map of embeddings is drawn from; nothing of runs that have none."""
+    return json.loads((run / MAP).read_text()) if (run / MAP).is_file() else []
 
 
 def _share(rate: dict) -> str:
@@ -111,6 +170,18 @@ def _share(rate: dict) -> str:
         return "—"
     low, high = rate["accuracy_95"]
     return f"{rate['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _picture(name: str) -> str:
+    shows, reading = PICTURES[name]
+    return f"![{shows}]({FIGURES}/{name})\n\n{reading}"
+
+
+def _score_text(parts: list[str]) -> str:
+    if not parts:
+        return f"`known_score` is {DISTANCE}."
+    told = "\n".join(f"- *{part}*: {SCORE_PARTS[part]}" for part in parts)
+    return f"`known_score` is a weighted sum of parts, each scaled by its spread on validation clips:\n\n{told}"
 
 
 def _table(head: list[str], rows: list[list]) -> str:
@@ -124,6 +195,9 @@ def _recall_table(test: dict) -> str:
 
 
 def _confusion_table(test: dict) -> str:
+    if "verdicts" in test:
+        head = ["spoken \\ answered", *(NAMES[code] for code in CODES), "none of the three", "no speech"]
+        return _table(head, [[NAMES[code], *test["verdicts"][code].values()] for code in CODES])
     rows = [[NAMES[code], *(test["confusion"][code][other] for other in CODES)] for code in CODES]
     return _table(["spoken \\ named", *(NAMES[code] for code in CODES)], rows)
 
@@ -134,11 +208,45 @@ def _length_table(test: dict) -> str:
 
 
 def _channel_table(results: dict, what: str) -> str:
-    rows = [
-        [name, rate["clips"], _share(rate), *(_percent(_recall(rate, code)) for code in CODES)]
-        for name, rate in results.items()
-    ]
+    rows = [[name, rate["clips"], _share(rate), *_recalls(rate)] for name, rate in results.items()]
     return _table([what, "clips", "accuracy (95 % interval)", *(f"{NAMES[code]} recall" for code in CODES)], rows)
+
+
+def _crop_table(lengths: dict) -> str:
+    def voices(rate: dict) -> str:
+        return "{:.1%} to {:.1%}".format(*rate["accuracy_95_by_speaker"]) if "accuracy_95_by_speaker" in rate else "—"
+
+    rows = [
+        [name if name == "whole" else f"{name} s", rate["clips"], _share(rate), voices(rate), *_recalls(rate)]
+        for name, rate in lengths.items()
+    ]
+    head = ["first", "clips", "accuracy (95 % interval)", "interval by speaker"]
+    return _table([*head, *(f"{NAMES[code]} recall" for code in CODES)], rows)
+
+
+def _subset_table(metrics: dict) -> str:
+    """Named parts of the test clips, where the run was given any."""
+    rows = [[name, rate["clips"], _share(rate)] for name, rate in metrics.get("subsets", {}).items()]
+    if not rows:
+        return ""
+    return "Parts of the test clips by name:\n\n" + _table(["part", "clips", "accuracy (95 % interval)"], rows)
+
+
+def _baseline_table(metrics: dict) -> str:
+    """Every method on the test clips, and on each of their named parts."""
+    subsets = metrics.get("subsets", {})
+    methods = metrics["baselines"] | {"**this model**": metrics["test"] | {"subsets": subsets}}
+    rows = []
+    for name, rate in methods.items():
+        of = rate.get("subsets", {})
+        parts = [_share(of[subset]) if subset in of else "—" for subset in subsets]
+        rows.append([name, rate["clips"], _share(rate), *_recalls(rate), *parts])
+    head = ["method", "clips", "accuracy (95 % interval)", *(f"{NAMES[code]} recall" for code in CODES)]
+    return _table([*head, *subsets], rows)
+
+
+def _recalls(rate: dict) -> list[str]:
+    return [_percent(_recall(rate, code)) for code in CODES]
 
 
 def _recall(rate: dict, code: str) -> float | None:
@@ -156,12 +264,58 @@ def _calibration_table(calibration: dict) -> str:
     return _table(["on test", "before", "after"], rows)
 
 
-def _foreign_table(foreign: dict) -> str:
+def _language_calibration(languages: dict) -> str:
+    if not languages:
+        return ""
+    rows = [[NAMES[code], one["ece"], one["nll"]] for code, one in languages.items()]
+    return _table(["test clips of", "expected calibration error", "negative log-likelihood, nats"], rows)
+
+
+def _known_refused(openness: dict) -> str:
+    if "known_refused" not in openness:
+        return "not measured"
+    refused = openness["known_refused"]
+    of = "; ".join(f"{NAMES[code]} {_share(rate)}" for code, rate in refused.get("languages", {}).items())
+    return _share(refused) + (f"; {of}" if of else "")
+
+
+OUT_OF_SET = ["clips", "AUROC", "FPR at 95 % TPR", "refused", "called one of the three at 90 % or more"]
+
+
+def _foreign_table(openness: dict) -> str:
+    foreign, groups = openness.get("foreign", {}), openness.get("foreign_groups", {})
+    if not foreign:
+        return "Not measured."
+    trained = {True: "with other voices", False: "no", None: "—"}
     rows = [
-        [code, one["clips"], f"{one['auroc']:.3f}", f"{one['fpr95']:.1%}", f"{one['refused']:.1%}"]
+        [_language(code), trained[one.get("trained")], *_out_of_set(one)]
         for code, one in foreign.items()
+        if code != "all"
     ]
-    return _table(["language", "clips", "AUROC", "FPR at 95 % TPR", "refused"], rows) if rows else "Not measured."
+    rows += [[f"all: {name}", "—", *_out_of_set(one)] for name, one in groups.items() if len(groups) > 1]
+    return _table(["language", "in training", *OUT_OF_SET], [*rows, ["**all**", "—", *_out_of_set(foreign["all"])]])
+
+
+def _language(code: str) -> str:
+    name = name_of(code)
+    return code if name == code else f"{name} ({code})"
+
+
+def _out_of_set(one: dict) -> list:
+    shares = [one["fpr95"], one["refused"], one.get("confident_errors")]
+    return [one["clips"], f"{one['auroc']:.3f}", *map(_percent, shares)]
+
+
+def _former_table(metrics: dict) -> str:
+    """Another model beside this one on the clips held out, where it was measured."""
+    former = {name: rate["open_set"] for name, rate in metrics["baselines"].items() if "open_set" in rate}
+    if not former:
+        return ""
+    rows = [
+        [name, *_out_of_set(one["foreign"]["all"]), _percent(one["known_refused"]["accuracy"])]
+        for name, one in (former | {"**this model**": metrics["open_set"]}).items()
+    ]
+    return "On the same clips:\n\n" + _table(["model", *OUT_OF_SET, "refused of the three"], rows)
 
 
 def _score_table(scores: dict) -> str:
@@ -244,8 +398,10 @@ def _shortcut_table(shortcuts: dict) -> str:
 
 
 def _history_table(history: list[dict]) -> str:
+    if not history:
+        return ""
     names = list(history[0])
-    return _table(names, [[entry[name] for name in names] for entry in history])
+    return _table(names, [[entry.get(name, "—") for name in names] for entry in history])
 
 
 def _split_table(audit: dict) -> str:

@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lid.data.sources.spec import HOW
 from lid.errors import InputError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 FILE_NAME = "settings.json"
 CACHE = Path(os.environ.get("LID_CACHE", "cache"))
-Group = TypeVar("Group")
+Group = TypeVar("Group", bound="DataclassInstance")
 
 
 def setting(default: Any, help: str, metavar: str | None = None, before: Any = MISSING) -> Any:
@@ -102,6 +105,15 @@ class Evaluation:
     held_out_voices: float = setting(
         0.3, "share of every other background language's clips, voices whole, kept out to test on", before=0.0
     )
+    subsets: Path | None = setting(  # noqa: RUF009
+        None,
+        "TSV with the columns subset, language, path: test clips whose accuracy is told apart as well",
+        "FILE",
+        before=None,
+    )
+    former: Path | None = setting(  # noqa: RUF009
+        None, "checkpoint to measure on the same clips, as served", "FOLDER", before=None
+    )
 
 
 @dataclass(frozen=True)
@@ -150,7 +162,9 @@ class Config:
             "init_from": start and Path(start).name,
             "recorded_noise": self.sources.noise is not None,
         }
-        return names | asdict(self.data) | asdict(self.model) | asdict(self.optimisation) | asdict(self.evaluation)
+        evaluation = asdict(self.evaluation) | {"subsets": self.evaluation.subsets is not None}
+        evaluation["former"] = self.evaluation.former and self.evaluation.former.name
+        return names | asdict(self.data) | asdict(self.model) | asdict(self.optimisation) | evaluation
 
 
 def add_arguments(

@@ -52,7 +52,7 @@ VARIANCE_BATCHES = 8  # the first of a run, which are asked how far apart clips'
 def train(
     model: PeftModel,
     batches: Dataset,
-    validate: Callable[[nn.Module], dict[str, float]],
+    validate: Callable[[PeftModel], dict[str, float]],
     options: Optimisation,
     folder: Path,
     accelerator: Accelerator,
@@ -67,7 +67,7 @@ def train(
     bf16 = not options.fp32 and precision.supports_bf16(accelerator.device)
     model.to(accelerator.device)
     if options.gradient_checkpointing:
-        model.base_model.model.gradient_checkpointing_enable()
+        checkpoint.inside(model).gradient_checkpointing_enable()
     run = Run(model, options, folder, bf16)
     forward = accelerator.prepare(_Heads(model))
     if options.anchor and run.variance is None:
@@ -143,7 +143,7 @@ class Run:
             for name, weight in self.weights.items():
                 self.average[name].lerp_(weight, 1.0 - decay)
 
-    def validate(self, validate: Callable[[nn.Module], dict[str, float]]) -> None:
+    def validate(self, validate: Callable[[PeftModel], dict[str, float]]) -> None:
         """Measure the averaged weights, and remember them if they are the best so far."""
         current = {name: p.detach().clone() for name, p in self.weights.items()}
         self._put(self.average)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
@@ -33,7 +34,7 @@ _SOUNDS_LIKE = {
     "required": ["language", "probability"],
 }
 ENDPOINTS = ("identify", "identify_batch")
-PREDICTION_SCHEMA = {  # of `Prediction.to_dict`
+PREDICTION_SCHEMA: dict[str, Any] = {  # of `Prediction.to_dict`
     "type": "object",
     "properties": {
         "verdict": {"enum": list(KINDS)},
@@ -78,7 +79,7 @@ class Endpoints:
     def add(self) -> None:
         """Add both endpoints, inside a gr.Blocks. They have their own components: Gradio checks file paths through
         them."""
-        options = {"concurrency_id": "model", "api_visibility": "public"}
+        options: dict[str, Any] = {"concurrency_id": "model", "api_visibility": "public"}
         file = uploads_only(gr.File(visible=False, label="file"))
         answer = json_schema.state(gr.JSON(visible=False, label="prediction"), PREDICTION_SCHEMA)
         gr.Button(visible=False).click(self.identify, file, answer, api_name=ENDPOINTS[0], **options)
@@ -122,7 +123,7 @@ class Endpoints:
             budget = Budget(files, self.limits)
         except InputError as error:
             raise _told(error) from error
-        return [self._one(path, budget) for path in files]
+        return [self._one(path, budget) for path in files or []]
 
     def _one(self, path: str, budget: "Budget") -> dict:
         try:

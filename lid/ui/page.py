@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -105,7 +106,7 @@ class Page:
         self.language = gr.Textbox(visible=False)
 
     def _lay_out_inputs(self) -> None:
-        microphone = {"sources": ["microphone"], "type": "filepath", "editable": False, "buttons": []}
+        microphone: dict[str, Any] = {"sources": ["microphone"], "type": "filepath", "editable": False, "buttons": []}
         microphone["show_label"] = False  # the tab has the same text
         with gr.Tabs(elem_classes="lid-tabs"):
             with gr.Tab(translation.mark("record")):
@@ -132,7 +133,7 @@ class Page:
         shown = [self.answer, self.bars, self.bars_note, self.when, self.timeline, self.evidence, self.what, self.mel]
         shown += [self.where, self.first_segment]
         inputs = [self.microphone, self.files, self.buffer]
-        private = {"api_visibility": "private", "js": WITH_LANGUAGE}
+        private: dict[str, Any] = {"api_visibility": "private", "js": WITH_LANGUAGE}
         options = {**private, "concurrency_id": "model", "show_progress_on": self.answer}
         kept = {**options, "concurrency_id": "examples"}  # a kept result does not wait for other visitors' recordings
         answered = [

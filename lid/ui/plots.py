@@ -213,7 +213,7 @@ def _points(logits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndar
     for run in np.split(np.arange(len(starts)), cuts):
         means, edges = pool(logits[run], -(-len(run) // block))
         middles = starts[run[:1]] + (edges[:-1] + edges[1:]) / 2 * FRAME_SECONDS
-        times += [middles, [np.nan]]
+        times += [middles, np.array([np.nan])]
         values += [means, np.full((1, logits.shape[1]), np.nan)]
     return np.concatenate(times), np.concatenate(values).astype(np.float32)
 

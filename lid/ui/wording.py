@@ -175,7 +175,7 @@ def _headline(prediction: Prediction, decided: Verdict, texts: Texts) -> tuple[s
 def _comment(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
     """What to make of the verdict, and what to do."""
     duration = seconds(prediction.duration_seconds, texts)
-    first, second = sorted(CODES, key=prediction.probabilities.get, reverse=True)[:2]
+    first, second = sorted(CODES, key=prediction.probabilities.__getitem__, reverse=True)[:2]
     facts = {
         "first": _inside(texts, first),
         "first_share": percent(prediction.probabilities[first]),

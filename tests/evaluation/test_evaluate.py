@@ -1,12 +1,18 @@
 """What is counted as right, and in which slice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lid import LanguageIdentifier, audio
 from lid.data.clip import Clip
+from lid.data.parts import Part
 from lid.evaluation import evaluate
 from lid.identify import Prediction
+from lid.languages import CODES
 from lid.model import checkpoint
+from tests.conftest import EXAMPLES
 
 
 def prediction(language: str | None, sure: float, seconds: float) -> Prediction:
@@ -42,3 +48,28 @@ def test_report_counts_what_was_right():
     assert result["recall"]["uz"]["accuracy"] == 0.5
     assert result["confusion"]["uz"] == {"uz": 1, "ru": 1, "en": 0}
     assert result["by_speech_seconds"]["3-5"]["clips"] == 2
+
+
+def test_a_verdict_is_none_of_the_three_where_the_likeliest_is_refused():
+    refused = replace(prediction("uz", 0.99, 3.0), known=False)
+    unknown = replace(prediction("ru", 0.9, 3.0), known=None)
+    counted = evaluate.verdicts([refused, unknown, prediction(None, 1 / 3, 0.0), prediction("uz", 0.9, 3.0)])
+    assert counted == {"uz": 1, "ru": 1, "en": 0, "none": 1, "no_speech": 1}
+
+
+def test_calibration_is_told_apart_by_language():
+    clips = [Clip(str(i), b"", language, "s") for i, language in enumerate(("uz", "uz", "ru"))]
+    result = evaluate.report([prediction("uz", 1.0, 3.0)] * 2 + [prediction("uz", 1.0, 3.0)], clips)
+    assert result["calibration_by_language"]["uz"]["ece"] == 0.0
+    assert result["calibration_by_language"]["ru"]["ece"] == 1.0
+    assert result["calibration_by_language"]["en"] == {"ece": None, "nll": None}
+
+
+def test_lengths_end_with_whole_clips():
+    identifier = LanguageIdentifier.load()
+    speech = [audio.decode(EXAMPLES / name)[8_000:56_000] for name in ("uzbek.mp3", "russian.ogg", "english.m4a")]
+    part = Part([Clip("", None, code, code) for code in CODES], [speech[0][:24_000], *speech[1:]])
+    result = evaluate.by_length(identifier.model, part, (1.0, 2.0))
+    assert {name: rate["clips"] for name, rate in result.items()} == {"1": 3, "2": 2, "whole": 3}
+    assert result["2"]["languages"]["uz"]["clips"] == 0
+    assert len(result["whole"]["accuracy_95_by_speaker"]) == 2

@@ -39,3 +39,19 @@ def test_detection_of_separate_and_of_equal_scores():
     same = metrics.detection([1.0, 2.0], [1.0, 2.0])
     assert same["auroc"] == pytest.approx(0.5)
     assert same["fpr95"] == 1.0
+
+
+def test_roc_is_stored_at_fixed_rates():
+    """Half of the foreign scores lie above one of four known ones, and the other half below all."""
+    curve = dict(zip(metrics.ROC_GRID, metrics.roc([3.0, 3.0, 3.0, 1.0], [2.0, 0.0]), strict=True))
+    assert curve[0.0] == 0.75
+    assert curve[1.0] == 1.0
+    assert min(kept for false, kept in curve.items() if false >= 0.5) == 1.0
+    assert max(kept for false, kept in curve.items() if false < 0.5) == 0.75
+
+
+def test_rates_have_an_interval_for_each_language():
+    result = metrics.rates([0, 1, 1, -1], [0, 0, 1, 2])
+    assert result["recall"] == {"uz": 0.5, "ru": 1.0, "en": 0.0}
+    assert result["languages"]["uz"]["clips"] == 2
+    assert result["languages"]["uz"]["accuracy_95"] == pytest.approx(metrics.wilson(1, 2), abs=1e-5)

@@ -1,5 +1,7 @@
 """Sounds that are no speech, and scores on languages left out of training."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lid import LanguageIdentifier, audio
@@ -16,13 +18,35 @@ def heard(known: bool, score: float) -> Prediction:
 def test_served_counts_what_is_refused_by_language():
     result = out_of_set.served(
         [heard(True, 5.0), heard(True, 4.0), heard(False, -1.0), heard(True, 6.0)],
+        ["uz", "uz", "ru", "ru"],
         [heard(False, -2.0), heard(True, 4.5)],
         ["kk", "tr"],
+        ["tr", "fa"],
     )
     assert result["known_refused"]["accuracy"] == 0.25
-    assert result["foreign"]["kk"] == {"clips": 1, "auroc": 1.0, "fpr95": 0.0, "refused": 1.0}
+    assert result["known_refused"]["languages"]["ru"]["accuracy"] == 0.5
+    kazakh = result["foreign"]["kk"]
+    assert (kazakh["clips"], kazakh["auroc"], kazakh["fpr95"], kazakh["refused"]) == (1, 1.0, 0.0, 1.0)
+    assert (kazakh["trained"], result["foreign"]["tr"]["trained"]) == (False, True)
+    assert result["foreign_groups"]["never trained"] == {k: v for k, v in kazakh.items() if k != "trained"}
+    assert result["foreign_groups"]["other voices"]["refused"] == 0.0
+    assert result["roc"]["kk"][0] == 1.0
+    assert set(result["roc"]) == {"false", "kk", "tr", "all"}
     assert result["foreign"]["tr"]["refused"] == 0.0
     assert result["foreign"]["all"]["clips"] == 2
+
+
+def test_a_confident_error_is_sure_and_not_refused():
+    sure, unsure = {"uz": 0.9, "ru": 0.1, "en": 0.0}, {"uz": 0.89, "ru": 0.11, "en": 0.0}
+    foreign = [
+        replace(heard(True, 1.0), probabilities=sure),
+        replace(heard(True, 1.0), probabilities=unsure),
+        replace(heard(False, -1.0), probabilities=sure),
+        replace(heard(None, 1.0), probabilities=sure),
+    ]
+    result = out_of_set.served([heard(True, 2.0)], ["uz"], foreign, ["tr"] * 4, [])
+    assert result["foreign"]["tr"]["confident_errors"] == 0.5
+    assert result["foreign"]["all"]["verdicts"] == {"uz": 3, "ru": 0, "en": 0, "none": 1, "no_speech": 0}
 
 
 def test_silence_and_made_up_sounds_are_no_speech():

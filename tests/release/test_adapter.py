@@ -11,7 +11,6 @@ from lid.model import checkpoint
 from lid.release import adapter
 
 TEMPERATURE = 1.7
-SHARE = 0.2  # of the base in the encoder
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +19,15 @@ def run(miniature, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     torch.manual_seed(1)
     model = checkpoint.load_base(str(miniature), 2.0, ("kk", *CODES, "tr"), layers=1)
-    model = checkpoint.add_lora(model, 4)
+    model = checkpoint.add_lora(model, 4, 0.0)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.requires_grad:
                 weight.add_(torch.randn_like(weight) * 0.3)
-    checkpoint.average_with_base(model, str(miniature), SHARE)
     model.save_pretrained(folder / "adapter")
-    checkpoint.save_merged(model, folder / "merged", torch.float32)
-    checkpoint.fold_temperature(folder / "merged", TEMPERATURE)
+    merged = checkpoint.Checkpoint.merged(model)
+    merged.divide_logits(TEMPERATURE)
+    merged.save(folder / "merged")
     return folder
 
 
@@ -47,7 +46,7 @@ def test_the_cards_code_gives_the_merged_models_answers(run, miniature, tmp_path
         expected, found = merged(mel).logits, scope["model"](mel).logits
     assert scope["model"].config.id2label == dict(enumerate(CODES))
     assert expected.std() > 0.01
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)  # merged weights are float16
 
 
 def test_an_adapter_without_its_head_is_no_run_of_ours(run, tmp_path):

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -42,11 +41,14 @@ def hub(monkeypatch):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere/token")
-        monkeypatch.setattr(
-            "lid.release.figures.reliability", lambda calibration, file: file.write_text("<svg/>")
-        )  # it is slow
+        monkeypatch.setattr("lid.release.figures.draw", one_figure)  # drawing them is slow
         monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the client's tries
         yield server
+
+
+def one_figure(metrics: dict, points: list, folder: Path) -> list[str]:
+    (folder / "reliability.svg").write_text("<svg/>")
+    return ["reliability.svg"]
 
 
 def measured() -> dict:
@@ -309,13 +311,10 @@ def test_the_trainer_says_so_before_it_reads_any_data(hub, tmp_path, monkeypatch
     assert "no such folder" not in complaint
 
 
-def test_the_trainer_publishes_what_it_finished(hub, finished, monkeypatch):
+def test_the_trainer_publishes_what_it_finished(hub, command):
     import train_lora
 
-    for name in ("prepare", "BalancedBatches", "loop", "checkpoint", "evaluate", "finish"):  # the run is there already
-        monkeypatch.setattr(train_lora, name, MagicMock())
-    train_lora.prepare.return_value = dict.fromkeys(("train", "validation", "test", "foreign"), ([], []))
-    arguments = ["--data", "nowhere", "--output", str(finished), "--cpu", "--push-to-hub", "me/model"]
+    arguments = [*command.arguments, "--push-to-hub", "me/model"]
     assert train_lora.main([*arguments, "--prepare-only"]) == 0
     assert not hub.repos
     assert train_lora.main(arguments) == 0

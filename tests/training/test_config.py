@@ -37,7 +37,7 @@ def test_a_run_without_data_is_refused(capsys):
 
 
 def test_a_record_comes_back_as_it_was(tmp_path):
-    parsed = Config.parse([*NEEDED, "--noise", "noises", "--held-out-languages", "tr", "uk"], "")
+    parsed = Config.parse([*NEEDED, "--noise", "noises", "--held-out-languages", "tr", "uk", "--subsets", "s.tsv"], "")
     config.save(tmp_path, parsed.groups)
     for group in parsed.groups:
         assert config.load(tmp_path, type(group)) == group
@@ -59,6 +59,7 @@ def test_a_damaged_record_is_a_sentence(tmp_path):
 def test_what_is_published_has_no_paths():
     places = ["--base-model", "/home/me/whisper-base", "--init-from", "/home/me/first", "--noise", "/home/me/noise"]
     places += ["--cache-dir", "/home/me/cache", "--data", "uz=/home/me/uz", "--output", "/home/me/out"]
+    places += ["--subsets", "/home/me/subsets.tsv", "--former", "/home/me/before"]
     published = Config.parse(places, "").published()
     assert "/home/me" not in json.dumps(published)
     assert (published["base_model"], published["init_from"], published["recorded_noise"]) == (
@@ -66,4 +67,5 @@ def test_what_is_published_has_no_paths():
         "first",
         True,
     )
+    assert (published["subsets"], published["former"]) == (True, "before")
     assert published["steps"] == 2000

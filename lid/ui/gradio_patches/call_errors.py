@@ -41,7 +41,7 @@ def explain(page: gr.Blocks) -> None:
                 raise
             raise gr.Error(_sentence(error, block_fn), print_exception=False) from error
 
-    page.preprocess_data = preprocess_or_explain
+    page.preprocess_data = preprocess_or_explain  # type: ignore[method-assign]
 
 
 def _sentence(error: Exception, block_fn) -> str:

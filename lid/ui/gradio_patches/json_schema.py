@@ -13,6 +13,6 @@ import gradio as gr
 
 def state(component: gr.JSON, schema: dict) -> gr.JSON:
     """Describe a component's value by a JSON Schema. Returns the component."""
-    component.api_info = lambda: schema
-    component.api_info_as_output = lambda: schema
+    component.api_info = lambda: schema  # type: ignore[method-assign]
+    component.api_info_as_output = lambda: schema  # type: ignore[method-assign]
     return component

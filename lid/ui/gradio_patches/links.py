@@ -14,6 +14,7 @@ every path and address.
 
 import re
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 import gradio as gr
@@ -22,10 +23,11 @@ from gradio_client.utils import is_http_url_like
 
 from lid.ui.texts import ENGLISH
 
+AnyComponent = TypeVar("AnyComponent", bound=gr.components.Component)
 _FILE_ADDRESS = re.compile(r"^https?://[^/]+/(?:.*/)?gradio_api/file=(?P<path>[^?#]+)$")
 
 
-def uploads_only(component: gr.components.Component) -> gr.components.Component:
+def uploads_only(component: AnyComponent) -> AnyComponent:
     """Have a component take uploads only. Returns the component."""
     move = component.async_move_resource_to_block_cache
 
@@ -34,7 +36,7 @@ def uploads_only(component: gr.components.Component) -> gr.components.Component:
             path = _path_of_upload(str(path))
         return await move(path)
 
-    component.async_move_resource_to_block_cache = refuse_or_move
+    component.async_move_resource_to_block_cache = refuse_or_move  # type: ignore[method-assign]
     return component
 
 

@@ -14,15 +14,16 @@ same.
 
 import contextlib
 from pathlib import Path
+from typing import cast
 
 from gradio import route_utils
 from starlette.datastructures import FormData
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultipartPart
 
 
 def install() -> None:
     """Have Gradio parse uploads with FilesOnlyParser, in this process."""
-    route_utils.GradioMultiPartParser = FilesOnlyParser
+    route_utils.GradioMultiPartParser = FilesOnlyParser  # type: ignore[misc]
 
 
 class FilesOnlyParser(route_utils.GradioMultiPartParser):
@@ -36,12 +37,13 @@ class FilesOnlyParser(route_utils.GradioMultiPartParser):
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Join the pieces of one part that arrive together, so that they are written at once."""
         super().on_part_data(data, start, end)
-        *_, (part, piece) = self._file_parts_to_write
-        if len(self._file_parts_to_write) > 1 and self._file_parts_to_write[-2][0] is part:
-            self._file_parts_to_write.pop()
-            self._file_parts_to_write[-1][1].extend(piece)
+        pieces = cast(list[tuple[MultipartPart, bytearray]], self._file_parts_to_write)  # Gradio only writes them
+        *_, (part, piece) = pieces
+        if len(pieces) > 1 and pieces[-2][0] is part:
+            pieces.pop()
+            pieces[-1][1].extend(piece)
         else:
-            self._file_parts_to_write[-1] = (part, bytearray(piece))
+            pieces[-1] = (part, bytearray(piece))
 
     async def parse(self) -> FormData:
         try:

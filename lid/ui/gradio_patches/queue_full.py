@@ -27,4 +27,4 @@ def localize(page: gr.Blocks) -> None:
             event_id_or_sentence = f"{words.busy}. {words.busy_note.format(limit=QUEUE_SIZE)}"
         return accepted, event_id_or_sentence, state
 
-    page._queue.push = push_localized
+    page._queue.push = push_localized  # type: ignore[method-assign]

@@ -40,7 +40,9 @@ async def notify_clients(page: gr.Blocks) -> None:
     queue = page._queue
     for session, events in queue.pending_event_ids_session.items():
         messages = queue.pending_messages_per_session.get(session)
-        for event in events if messages else ():
+        if messages is None:
+            continue
+        for event in events:
             output = {"error": SENTENCE}
             messages.put_nowait(ProcessCompletedMessage(output=output, success=False, event_id=event))
     await asyncio.sleep(0.5)
