@@ -12,6 +12,7 @@ from lid.model.calibration import softmax
 
 CONFIDENCE = math.erf(1.96 / math.sqrt(2))  # 95 %, with the 1.96 that all figures reported so far were made with
 ROC_GRID = np.round(np.linspace(0, 1, 51) ** 2, 4)  # false positive rates; dense where a threshold is chosen
+Labels = Sequence[int] | np.ndarray  # class indices (clips,)
 BINS = 15  # of confidence, equally wide (Guo et al. 2017)
 
 
