@@ -122,14 +122,14 @@ def main(arguments: list[str] | None = None) -> None:
         model.config.num_mel_bins,
         accelerator.process_index,
         accelerator.num_processes,
-        said and said.probabilities,
+        said.probabilities if said else None,
     )
     held_out = evaluate.copies(parts.validation.speech, parts.validation.labels, optimisation.seed)
     others = parts.held_out_validation.evenly(VALIDATION_OTHERS).speech
     history = loop.train(
         model,
         batches,
-        lambda current: evaluate.score(current.base_model.model, held_out, others),
+        lambda current: evaluate.score(checkpoint.inside(current), held_out, others),
         optimisation,
         run.output,
         accelerator,

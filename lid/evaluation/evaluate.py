@@ -56,7 +56,8 @@ def score(model: Classifier, held_out: dict[str, tuple], background: Sequence[np
     """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, by which training selects. With
     voices of `background` languages it selects by `score`, the sum of accuracy and `auroc`: how well the head's rows
     keep the clean copy apart from those."""
-    accuracy, loss, apart = {}, [], {}
+    accuracy, loss = {}, []
+    apart: dict[str, float] = {}
     for name, (waveforms, labels) in held_out.items():
         logits = clip_means(whisper.frame_logits, model, waveforms)
         own = logits[:, : len(CODES)]
@@ -64,7 +65,9 @@ def score(model: Classifier, held_out: dict[str, tuple], background: Sequence[np
         loss.append(metrics.nll(own, labels))
         if not apart and len(background) and logits.shape[1] > len(CODES):
             others = clip_means(whisper.frame_logits, model, background)
-            apart = {"auroc": metrics.detection(_rows_log_odds(logits), _rows_log_odds(others))["auroc"]}
+            apart = {
+                "auroc": metrics.detection(_rows_log_odds(logits).tolist(), _rows_log_odds(others).tolist())["auroc"]
+            }
     means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
     means |= apart and {**apart, "score": means["accuracy"] + apart["auroc"]}
     return {name: round(value, 5) for name, value in means.items()} | accuracy

@@ -85,6 +85,11 @@ def add_lora(model: WhisperForAudioClassification, rank: int, dropout: float) ->
     return get_peft_model(model, config)
 
 
+def inside(model: PeftModel) -> WhisperForAudioClassification:
+    """The model that PEFT has wrapped, LoRA in its layers."""
+    return cast(WhisperForAudioClassification, model.get_base_model())
+
+
 class Sounds(nn.Linear):
     """A second head on the classifier's input: which of a teacher's `languages` a clip sounds like."""
 
@@ -98,7 +103,7 @@ class Sounds(nn.Linear):
 def add_sounds(model: PeftModel, languages: Sequence[str]) -> None:
     """Put a second head, for these languages, beside the first, in place. It is trained like the first one, and no part
     of the adapter: the detector keeps it."""
-    whole = model.base_model.model
+    whole = inside(model)
     whole.add_module(SOUNDS, Sounds(whole.config.classifier_proj_size, languages))
 
 

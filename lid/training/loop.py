@@ -84,7 +84,12 @@ def train(
         with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16):
             base = _base_states(model, batch["clean"]) if options.anchor else None
             heard = forward(batch["mel"])
-        loss = _loss(heard, batch, base, run.variance, options)
+        loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
+        if heard.sounds is not None:
+            said = heard.sounds.log_softmax(dim=-1)
+            loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
+        if base is not None:
+            loss = loss + options.anchor * (heard.states - base).square().mean() / run.variance
         accelerator.backward(loss)
         run.update(float(accelerator.reduce(loss.detach(), "mean")))
         bar.update()
@@ -113,7 +118,8 @@ class Run:
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.weight_decay)
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
         self.best = dict(self.average)
-        self.step, self.loss, self.history = 0, float("nan"), []
+        self.step, self.loss = 0, float("nan")
+        self.history: list[dict] = []
         self.variance: float | None = None  # of clips' mean states in the base model, once it is measured
         if self.file.exists():
             self._resume()
@@ -237,7 +243,7 @@ class _Heads(nn.Module):
         self.model = model
 
     def forward(self, mel: torch.Tensor) -> _Heard:
-        whole = self.model.base_model.model
+        whole = checkpoint.inside(self.model)
         states = _mean_states(whole, mel)
         embedding = whole.projector(states)
         second = getattr(whole, checkpoint.SOUNDS, None)
@@ -251,23 +257,7 @@ def _mean_states(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
 def _base_states(model: PeftModel, mel: torch.Tensor) -> torch.Tensor:
     """Mean states, float32 (clips, width), as the base model has them."""
     with torch.no_grad(), model.disable_adapter():
-        return _mean_states(model.base_model.model, mel)
-
-
-def _loss(
-    heard: _Heard,
-    batch: dict[str, torch.Tensor],
-    base: torch.Tensor | None,
-    variance: float | None,
-    options: Optimisation,
-) -> torch.Tensor:
-    loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
-    if options.distil:
-        said = heard.sounds.log_softmax(dim=-1)
-        loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
-    if options.anchor:
-        loss = loss + options.anchor * (heard.states - base).square().mean() / variance
-    return loss
+        return _mean_states(checkpoint.inside(model), mel)
 
 
 def _variance(model: PeftModel, batches: DataLoader, accelerator: Accelerator) -> float:

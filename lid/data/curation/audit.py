@@ -60,7 +60,7 @@ def write(path: Path, report: dict) -> None:
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _key(clip: Clip) -> str:
+def _key(clip: Clip | StoredClip) -> str:
     return text.key(clip.sentence, clip.language)
 
 
