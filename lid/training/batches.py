@@ -105,9 +105,8 @@ class BalancedBatches(Dataset):
         if options.clean:
             batch["clean"] = spectrograms([row.clean for row in rows])
         if self.posteriors is not None:
-            batch["posterior"] = torch.from_numpy(
-                np.stack([self.posteriors[row.clips].mean(0, np.float32) for row in rows])
-            )
+            said = [self.posteriors[row.clips].mean(axis=0, dtype=np.float32) for row in rows]
+            batch["posterior"] = torch.from_numpy(np.stack(said))
         return batch
 
     def _background_rows(self, slots: int) -> int:
