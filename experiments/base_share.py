@@ -110,7 +110,7 @@ def train(recipe: Config, parts: Parts) -> Checkpoint:
     held_out = evaluate.copies(parts.validation.speech, parts.validation.labels, optimisation.seed)
 
     def validate(current: torch.nn.Module) -> dict[str, float]:
-        return evaluate.score(current.base_model.model, held_out)
+        return evaluate.score(checkpoint.inside(current), held_out)
 
     loop.train(model, batches, validate, optimisation, recipe.run.output, accelerator, recipe.run.workers)
     return Checkpoint.merged(model)

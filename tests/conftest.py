@@ -148,6 +148,21 @@ def miniature(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def talking(miniature, tmp_path_factory) -> Path:
+    """The like with a decoder, which names four languages."""
+    import torch
+    from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = WhisperConfig.from_pretrained(miniature, max_source_positions=1500, init_std=0.3)
+    folder = tmp_path_factory.mktemp("talking")
+    WhisperForConditionalGeneration(config).save_pretrained(folder)
+    tokens = {"<|tr|>": 95, "<|uz|>": 90, "<|ru|>": 91, "<|en|>": 92}
+    GenerationConfig(lang_to_id=tokens).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def clips(tmp_path_factory) -> dict[str, Path]:
     """Files people send, good and bad, by name."""
     from lid import audio

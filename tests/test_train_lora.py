@@ -8,6 +8,7 @@ import torch
 
 import train_lora
 from lid import InputError, LanguageIdentifier, audio
+from lid.model import checkpoint
 from lid.release import report
 from tests.conftest import EXAMPLES
 from tests.recipe import SPOKEN
@@ -30,6 +31,7 @@ def test_what_a_run_leaves(finished):
     assert metrics["test"]["clips"] == metrics["clips"]["test"]
     assert [entry["step"] for entry in metrics["history"]] == [2, 4]
     assert metrics["background"] == ["kk"]
+    assert metrics["settings"]["distil"] == 0.0  # its base model has no decoder
     assert set(metrics["open_set"]["foreign"]) == {"kk", "tr", "all"}
     assert all(entry["score"] == pytest.approx(entry["accuracy"] + entry["auroc"]) for entry in metrics["history"])
     assert metrics["open_set"]["no_speech"]["silence"]["accuracy"] == 1.0
@@ -86,10 +88,30 @@ def test_a_run_begins_alike_whether_its_clips_are_in_the_cache_or_not(command, t
         assert torch.equal(weight, begun[1][name]), name
 
 
+def test_a_base_model_with_a_decoder_teaches(command, talking, tmp_path, monkeypatch):
+    begun = []
+
+    def stop(model, batches, *others):
+        begun.append((checkpoint.Checkpoint.merged(model), batches[0]))
+        raise InputError("That is enough.")
+
+    monkeypatch.setattr(train_lora.loop, "train", stop)
+    places = ["--base-model", str(talking), "--output", str(tmp_path)]
+    assert train_lora.main([*command.arguments, *places, "--background-share", "0.5"]) == 1
+    ((made, batch),) = begun
+    assert made.detector.sounds_languages == ("uz", "ru", "en", "tr")
+    assert made.detector.sounds_weight.shape == (4, made.model.config.classifier_proj_size)
+    assert batch["clean"].shape == batch["mel"].shape
+    torch.testing.assert_close(batch["posterior"].sum(dim=1), torch.ones(7), atol=0.01, rtol=0)
+    assert (batch["labels"] == 3).sum() == 3
+
+
 def test_mistakes_are_sentences(command, capsys, tmp_path):
     arguments = command.arguments
     assert train_lora.main([*arguments, "--held-out-languages", "xx"]) == 1
     assert "--held-out-languages names xx" in capsys.readouterr().err
+    assert train_lora.main([*arguments, "--background-share", "1.5"]) == 1
+    assert "--background-share is a share from 0 to under 1, not 1.5" in capsys.readouterr().err
     assert train_lora.main([*arguments, "--data", str(tmp_path / "nowhere")]) == 1
     assert (
         train_lora.main([*arguments, "--base-model", str(tmp_path / "nothing"), "--output", str(tmp_path / "o")]) == 1

@@ -10,7 +10,7 @@ PARTS = ("train", "validation", "test")  # of the three languages' own clips
 OWN = "own"  # one of the three languages: trains, or validates, or tests, as the split decides
 EXTRA = "extra"  # one of the three languages, for training only
 BACKGROUND = "background"  # another language, for training: the model learns what is none of the three
-HELD_OUT = "held-out"  # another language, kept out of training: what is out-of-set is measured on it
+HELD_OUT = "held-out"  # another language or voice of one, kept out of training: what is out-of-set is measured on it
 
 
 @dataclass(frozen=True)

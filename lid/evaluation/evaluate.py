@@ -65,7 +65,8 @@ def score(model: Classifier, held_out: dict[str, tuple], background: Sequence[np
         loss.append(metrics.nll(own, labels))
         if not apart and len(background) and logits.shape[1] > len(CODES):
             others = clip_means(whisper.frame_logits, model, background)
-            apart = {"auroc": metrics.detection(_rows_log_odds(logits), _rows_log_odds(others))["auroc"]}
+            scores = (_rows_log_odds(of).tolist() for of in (logits, others))
+            apart = {"auroc": metrics.detection(*scores)["auroc"]}
     means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
     means |= apart and {**apart, "score": means["accuracy"] + apart["auroc"]}
     return {name: round(value, 5) for name, value in means.items()} | accuracy

@@ -4,6 +4,7 @@ A classifier gets only how a clip was recorded, no speech: if it beats chance on
 cheat as well. The clips as they come are measured beside it, to show what augmentation has to undo.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,11 +54,11 @@ def compare(batches: BalancedBatches, clips: int = 900) -> dict[str, dict]:
         [label for label, _ in chosen],
         [part.clips[index].speaker for _, index in chosen],
     )
-    rows = [
-        (channel(row), label, step)
-        for step in range(-(-len(chosen) // len(batches.slots)))
-        for row, label in zip(*batches.rows(step), strict=True)
-        if label < len(CODES)
-    ]
+    rows: list[tuple[list[float], int, int]] = []
+    for step in itertools.count():
+        if len(rows) >= len(chosen):
+            break
+        named = zip(*batches.rows(step), strict=True)
+        rows += [(channel(row), label, step) for row, label in named if label < len(CODES)]
     measures, labels, steps = zip(*rows, strict=True)
     return {"as_recorded": before, "as_trained": accuracy(np.array(measures), labels, steps)}

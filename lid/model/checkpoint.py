@@ -85,6 +85,11 @@ def add_lora(model: WhisperForAudioClassification, rank: int, dropout: float) ->
     return get_peft_model(model, config)
 
 
+def inside(model: PeftModel) -> WhisperForAudioClassification:
+    """The model that PEFT has wrapped, LoRA in its layers."""
+    return cast(WhisperForAudioClassification, model.get_base_model())
+
+
 class Sounds(nn.Linear):
     """A second head on the classifier's input: which of a teacher's `languages` a clip sounds like."""
 

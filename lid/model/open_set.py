@@ -197,6 +197,10 @@ class OpenSetDetector:
         arrays: dict[str, Any] = {name: values.astype(np.float32) for name, values in fitted.items()}
         return replace(self, **arrays)
 
+    def with_rows(self, weight: np.ndarray, bias: np.ndarray) -> "OpenSetDetector":
+        """With other rows for the same background languages: `weight` (languages, width) and `bias` (languages,)."""
+        return replace(self, weight=np.asarray(weight, np.float32), bias=np.asarray(bias, np.float32))
+
     def with_sounds(self, languages: Sequence[str], weight: np.ndarray, bias: np.ndarray) -> "OpenSetDetector":
         """With a second head: `languages` are Whisper's codes, `weight` (languages, width) and `bias` (languages,) a
         linear layer on embeddings. Whether its word counts, `with_score` finds out."""

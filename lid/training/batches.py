@@ -39,11 +39,11 @@ class BatchOptions:
 
 
 class _Row(NamedTuple):
-    """What is heard (samples,), the same before augmentation (samples,), and the teacher's probabilities for it."""
+    """What is heard (samples,), the same before augmentation (samples,), and the clips that are in it."""
 
     heard: np.ndarray
     clean: np.ndarray
-    posterior: np.ndarray | None
+    clips: list[int]
 
 
 class BalancedBatches(Dataset):
@@ -105,9 +105,8 @@ class BalancedBatches(Dataset):
         if options.clean:
             batch["clean"] = spectrograms([row.clean for row in rows])
         if self.posteriors is not None:
-            batch["posterior"] = torch.from_numpy(
-                np.stack([row.posterior for row in rows if row.posterior is not None])
-            )
+            said = [self.posteriors[row.clips].mean(axis=0, dtype=np.float32) for row in rows]
+            batch["posterior"] = torch.from_numpy(np.stack(said))
         return batch
 
     def _background_rows(self, slots: int) -> int:
@@ -133,14 +132,15 @@ class BalancedBatches(Dataset):
         return [self._row(step, slot, samples) for slot in self.slots]
 
     def _draw(self, label: int, rng: np.random.Generator) -> int:
-        return rng.choice(self.members[label], p=self.chances[label])
+        return int(rng.choice(self.members[label], p=self.chances[label]))
 
     def _row(self, step: int, slot: int, samples: int) -> _Row:
         """One clip of exactly this length; short ones are joined to others of their language."""
         rng = np.random.default_rng([self.options.seed, step, slot, 0])
         label = self._label(step, slot)
         needed = int(samples * LONGEST_STRETCH)
-        clips, pieces, total = [], [], 0
+        clips: list[int] = []
+        pieces, total = [], 0
         while total < needed:
             clips.append(self._draw(label, rng))
             waveform = self.part.speech[clips[-1]]
@@ -155,8 +155,7 @@ class BalancedBatches(Dataset):
         if self.options.augmented:
             other = self.part.speech[self._draw(self._label(step, int(rng.integers(self.options.size))), rng)]
             heard = augment(clean, rng, self.noises, other=other)
-        posterior = None if self.posteriors is None else self.posteriors[clips].astype(np.float32).mean(axis=0)
-        return _Row(heard[:samples], clean[:samples], posterior)
+        return _Row(heard[:samples], clean[:samples], clips)
 
 
 def _clip_chances(speakers: list[str], cap: int) -> np.ndarray:

@@ -84,7 +84,12 @@ def train(
         with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16):
             base = _base_states(model, batch["clean"]) if options.anchor else None
             heard = forward(batch["mel"])
-        loss = _loss(heard, batch, base, run.variance, options)
+        loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
+        if heard.sounds is not None:
+            said = heard.sounds.log_softmax(dim=-1)
+            loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
+        if base is not None:
+            loss = loss + options.anchor * (heard.states - base).square().mean() / run.variance
         accelerator.backward(loss)
         run.update(float(accelerator.reduce(loss.detach(), "mean")))
         bar.update()
@@ -245,7 +250,7 @@ class _Heads(nn.Module):
         return _Heard(states, whole.classifier(embedding).float(), second and second(embedding).float())
 
 
-def _mean_states(model: whisper.Classifier, mel: torch.Tensor) -> torch.Tensor:
+def _mean_states(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
     return whisper.encode(model, mel).float().mean(dim=1)
 
 
@@ -253,26 +258,6 @@ def _base_states(model: PeftModel, mel: torch.Tensor) -> torch.Tensor:
     """Mean states, float32 (clips, width), as the base model has them."""
     with torch.no_grad(), model.disable_adapter():
         return _mean_states(checkpoint.inside(model), mel)
-
-
-def _loss(
-    heard: _Heard,
-    batch: dict[str, torch.Tensor],
-    base: torch.Tensor | None,
-    variance: float | None,
-    options: Optimisation,
-) -> torch.Tensor:
-    loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
-    if options.distil:
-        if heard.sounds is None:
-            raise ValueError("distil needs a second head")
-        said = heard.sounds.log_softmax(dim=-1)
-        loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
-    if options.anchor:
-        if base is None or variance is None:
-            raise ValueError("anchor needs the base model's states and their variance")
-        loss = loss + options.anchor * (heard.states - base).square().mean() / variance
-    return loss
 
 
 def _variance(model: PeftModel, batches: DataLoader, accelerator: Accelerator) -> float:

@@ -24,8 +24,8 @@ class Selection:
 
     checked: quality.Checked
     split: splits.Split
-    held_out: list[StoredClip]
-    held_out_validation: list[StoredClip]
+    held_out: Sequence[Clip | StoredClip]
+    held_out_validation: Sequence[Clip | StoredClip]
 
 
 def select(
@@ -132,6 +132,6 @@ def write_records(selection: Selection, folder: Path) -> None:
 def decode(selection: Selection, cache_dir: Path, progress: bool = True) -> Parts:
     """The selection's clips with their speech, decoded into `cache_dir` once for all runs."""
     split = selection.split
-    rows: list[Sequence[Clip | StoredClip]]
-    rows = [split.train, split.validation, split.test, selection.held_out, selection.held_out_validation]
+    rows: list[Sequence[Clip | StoredClip]] = [split.train, split.validation, split.test]
+    rows += [selection.held_out, selection.held_out_validation]
     return Parts(*(Part(clips, waveforms.prepare(clips, cache_dir, progress)) for clips in rows))

@@ -94,7 +94,7 @@ def _ask(
     rows = np.lib.format.open_memmap(partial, "r+")
     missing = np.flatnonzero(np.isnan(rows).any(axis=1))
     model = WhisperForConditionalGeneration.from_pretrained(base_model, use_safetensors=True, dtype=torch.float32)
-    model.to(torch.device(device)).eval()  # type: ignore[arg-type]  # as its docstring says; its wrapper hides it
+    model = model.to(torch.device(device)).eval()  # type: ignore[arg-type]  # its type is lost in a wrapper
     with tqdm(total=len(rows), initial=len(rows) - len(missing), desc="asking Whisper", disable=not progress) as bar:
         for start in range(0, len(missing), BATCH):
             chosen = missing[start : start + BATCH]

@@ -19,6 +19,17 @@ def rms(waveform: np.ndarray) -> float:
     return float(np.sqrt(np.square(waveform).mean()))
 
 
+def test_a_warped_mel_axis_moves_what_is_high_and_keeps_what_is_low():
+    mel = np.zeros((80, 3), np.float32)
+    mel[0], mel[50, 1] = 1.0, 1.0
+    drawn = [augment.warp(mel, np.random.default_rng(seed)) for seed in range(200)]
+    assert 70 < sum(np.array_equal(one, mel) for one in drawn) < 130  # half of them
+    peaks = [int(one[10:, 1].argmax()) + 10 for one in drawn]
+    assert (min(peaks), max(peaks)) == (45, 57)  # 50 / 1.12 and 50 / 0.88
+    assert all((one[0] == 1.0).all() and one.dtype == np.float32 for one in drawn)
+    assert all(one[:, 0][5:].max() == 0.0 for one in drawn)
+
+
 @pytest.mark.parametrize("row", augment.CODECS, ids=lambda row: f"{row[1]}-{row[2]}")
 def test_codecs_keep_length_and_speech(spoken, row):
     container, codec, rate, (low, _) = row

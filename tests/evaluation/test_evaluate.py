@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from lid import LanguageIdentifier, audio
 from lid.data.clip import Clip
@@ -10,12 +11,28 @@ from lid.data.parts import Part
 from lid.evaluation import evaluate
 from lid.identify import Prediction
 from lid.languages import CODES
+from lid.model import checkpoint
 from tests.conftest import EXAMPLES
 
 
 def prediction(language: str | None, sure: float, seconds: float) -> Prediction:
     probabilities = {code: sure if code == language else (1 - sure) / 2 for code in ("uz", "ru", "en")}
     return Prediction(language, probabilities, seconds, seconds, [], np.zeros((0, 3)), np.zeros(0))
+
+
+def test_training_is_judged_by_other_languages_too_where_it_has_rows_for_them(miniature):
+    rng = np.random.default_rng(0)
+    clips = [rng.normal(0, scale, 16_000).astype(np.float32) for scale in (0.01, 0.02, 0.05, 0.1)]
+    held_out = {"clean": (clips[:2], np.array([0, 1])), "short": (clips[:2], np.array([1, 1]))}
+    model = checkpoint.load_base(str(miniature), 2.0, ("uz", "ru", "en", "kk")).eval()
+    alone = evaluate.score(model, held_out)
+    assert set(alone) == {"accuracy", "loss", "clean", "short"}
+    both = evaluate.score(model, held_out, clips[2:])
+    assert both["accuracy"] == alone["accuracy"]
+    assert both["score"] == pytest.approx(both["accuracy"] + both["auroc"])
+    assert evaluate.score(model, held_out, clips[:2])["auroc"] == 0.5
+    three = checkpoint.load_base(str(miniature), 2.0).eval()
+    assert "auroc" not in evaluate.score(three, held_out, clips[2:])
 
 
 def test_report_counts_what_was_right():

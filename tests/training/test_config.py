@@ -7,7 +7,7 @@ import pytest
 
 from lid.errors import InputError
 from lid.training import config
-from lid.training.config import Config, Optimisation, Run, Sources
+from lid.training.config import Config, Evaluation, Optimisation, Run, Sources
 
 NEEDED = ["--data", "uz=here", "corpus", "--output", "runs/out"]
 
@@ -42,6 +42,12 @@ def test_a_record_comes_back_as_it_was(tmp_path):
     for group in parsed.groups:
         assert config.load(tmp_path, type(group)) == group
     assert config.load(tmp_path / "nowhere", Sources) is None
+
+
+def test_a_record_older_than_a_setting_has_what_runs_did_then(tmp_path):
+    (tmp_path / config.FILE_NAME).write_text('{"evaluation": {"held_out_languages": ["tr"]}}')
+    assert config.load(tmp_path, Evaluation) == Evaluation(("tr",), held_out_voices=0.0)
+    assert config.before(Optimisation) == {"distil": 0.0, "anchor": 0.0}
 
 
 def test_a_damaged_record_is_a_sentence(tmp_path):

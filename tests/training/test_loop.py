@@ -22,6 +22,7 @@ from lid.languages import CODES
 from lid.model import checkpoint, whisper
 from lid.model.calibration import softmax
 from lid.model.checkpoint import Checkpoint
+from lid.model.open_set import OpenSetDetector
 from lid.training import loop
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Optimisation
@@ -208,5 +209,9 @@ def test_saved_checkpoint_is_plain_transformers_and_equals_adapter_on_base(base,
         torch.testing.assert_close(adapted(input_features=mel).logits, expected)
         torch.testing.assert_close(merged(input_features=mel).logits, expected, atol=0.02, rtol=0.02)
     assert merged.config.id2label == {0: "uz", 1: "ru", 2: "en"}
+    for file in ("merged/model.safetensors", "adapter/adapter_model.safetensors"):
+        with safe_open(tmp_path / file, "pt") as weights:
+            assert not [name for name in weights.keys() if "sounds" in name]  # noqa: SIM118 - not a dict
+    assert OpenSetDetector.load(tmp_path / "merged").sounds_languages == SOUNDS
     assert json.loads((tmp_path / "merged" / "preprocessor_config.json").read_text())["chunk_length"] == 2
     assert not [file for file in tmp_path.rglob("*") if file.suffix in {".bin", ".pt", ".pth", ".pkl"}]

@@ -30,6 +30,18 @@ def test_a_shared_speaker_is_seen():
     assert audit.audit(replace(CLEAN, test=[clip("x", "s1")]))["shared_speakers"] == 1
 
 
+def test_a_voice_of_a_background_language_in_two_parts_is_seen():
+    background = clip("f", "s6", language="tr")
+    held_out = {"held_out": [background], "held_out_validation": [clip("g", "s7", language="tr")]}
+    report = audit.audit(CLEAN, **held_out)
+    assert audit.leaks(report) == 0
+    assert report["counts"]["foreign"]["tr"]["speakers"] == report["counts"]["foreign_validation"]["tr"]["clips"] == 1
+    trained = replace(CLEAN, train=[*CLEAN.train, background])
+    assert audit.audit(trained, **held_out)["shared_speakers"] == 1
+    assert audit.audit(CLEAN, held_out=[background], held_out_validation=[background])["shared_speakers"] == 1
+    assert audit.audit(replace(CLEAN, same_speaker=[("s1", "s7")]), **held_out)["shared_speakers"] == 1
+
+
 def test_one_person_under_two_names_is_seen():
     assert audit.audit(replace(CLEAN, same_speaker=[("s1", "s4")]))["shared_speakers"] == 1
 
