@@ -100,11 +100,6 @@ class Sounds(nn.Linear):
         nn.init.zeros_(self.bias)
 
 
-def inside(model: PeftModel) -> WhisperForAudioClassification:
-    """The model that PEFT has wrapped, LoRA in its layers."""
-    return cast(WhisperForAudioClassification, model.get_base_model())
-
-
 def add_sounds(model: PeftModel, languages: Sequence[str]) -> None:
     """Put a second head, for these languages, beside the first, in place. It is trained like the first one, and no part
     of the adapter: the detector keeps it."""
