@@ -17,7 +17,7 @@ from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
 
 KNOWN_CLIPS = 250  # of each of the three languages, to fit where it lies; 500 gained nothing (docs/LOG.md)
-SPEECH_CLIPS = 600  # crops of speech, and as many of sounds without, for the row that tells them apart
+SPEECH_CLIPS = 900  # crops of speech, and as many of sounds without, for the row that tells them apart
 
 
 def fit(checkpoint: Checkpoint, parts: Parts, noises: Sequence[np.ndarray], seed: int) -> dict[str, float]:
@@ -55,7 +55,8 @@ def fit_speech(
     identifier: LanguageIdentifier, detector: OpenSetDetector, parts: Parts, noises: Sequence[np.ndarray], seed: int
 ) -> OpenSetDetector:
     """`detector` with a row for speech, from augmented crops of training clips against as many sounds without speech,
-    recorded (`noises`) and made up, through the same chain; its threshold comes from validation clips."""
+    recorded (`noises`) and made up, through the same chain, and against such sounds as they are; its threshold comes
+    from validation clips."""
     rng = np.random.default_rng([seed, 4])
     train, validation = parts.train.speech, parts.validation.speech
 
@@ -65,14 +66,15 @@ def fit_speech(
         return augment.augment(waveform[start : start + samples], rng)
 
     def sound(number: int) -> np.ndarray:
-        if number % 3 == 0:
+        if number % 4 == 0:
             return sounds.music(5.0, rng)
-        recorded = number % 3 == 1 and len(noises) > 0
+        recorded = number % 4 < 3 and len(noises) > 0
         return noises[int(rng.integers(len(noises)))] if recorded else augment.draw_noise(5 * SAMPLE_RATE, rng)
 
     each = min(SPEECH_CLIPS, 4 * len(train))
     speech = clip_embeddings(identifier.model, [crop(train[i]) for i in rng.integers(len(train), size=each)])
-    noise = clip_embeddings(identifier.model, [crop(sound(number)) for number in range(each)])
+    as_they_are = [*noises, *(sounds.music(5.0, rng) for _ in range(each // 15))]
+    noise = clip_embeddings(identifier.model, [*(crop(sound(number)) for number in range(each)), *as_they_are])
     held_out = clip_embeddings(identifier.model, [*validation, *(crop(waveform) for waveform in validation)])
     return detector.with_speech(speech, noise, held_out)
 
