@@ -28,7 +28,7 @@ def base_of(run: Path, metrics: dict, base_model: str | None) -> str | None:
     only a folder on this machine is of no use to others. `base_model` is the id that the run's records suggest.
     """
     settings, config = metrics["settings"], run / "adapter" / "adapter_config.json"
-    further = settings.get("init_from", settings.get("start_from"))
+    further = settings.get("init_from") or settings.get("start_from")
     if further or settings.get("runs", 1) > 1 or not config.is_file():
         return None
     trained_on = str(json.loads(config.read_text()).get("base_model_name_or_path"))

@@ -90,7 +90,7 @@ def fill(
     and those of PICTURES that were drawn."""
     test, openness, background = metrics["test"], metrics["open_set"], metrics["background"]
     settings = metrics["settings"]
-    start, layers = settings.get("init_from", settings.get("start_from")), settings.get("layers")
+    start, layers = settings.get("init_from") or settings.get("start_from"), settings.get("layers")
     values = {
         **settings,
         **{name: value for name, value in test.items() if not isinstance(value, dict | list)},

@@ -77,7 +77,7 @@ def test_the_report_shows_what_was_drawn_and_measured(numbers):
 
 
 def test_the_score_is_told_by_its_parts(numbers):
-    alone = report.fill("report", numbers, AUDIT, "Made up.")
+    alone = report.fill("report", numbers | {"score_parts": []}, AUDIT, "Made up.")
     assert "`known_score` is a relative Mahalanobis distance" in alone
     text = report.fill("report", numbers | {"score_parts": ["rows", "sounds"]}, AUDIT, "Made up.")
     assert "- *rows*:" in text
