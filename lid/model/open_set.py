@@ -29,10 +29,9 @@ from safetensors.numpy import save_file
 
 from lid.errors import InputError
 from lid.languages import CODES
-from lid.model.calibration import softmax
+from lid.model.calibration import NO_SPEECH, softmax
 
 FILE_NAME = "background.safetensors"
-NO_SPEECH = -10_000.0  # the score of a clip without speech, and the lowest there is
 KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
 NOT_FITTED = "This detector cannot reject: `with_distances` was not called."
 HEARD = 0.998  # share of speech that counts as speech
