@@ -148,7 +148,7 @@ class LanguageIdentifier:
         source = str(source or EMBEDDED_MODEL)
         folder = _folder(source)
         if device == "cpu" and onnx.is_in(folder):
-            checksums.verify(folder, onnx.FOLDER)
+            checksums.verify(folder, [f"{onnx.FOLDER}/{name}" for name in onnx.SERVED])
             return cls.of_graphs(onnx.Graphs.read(folder), Path(source).name)
         try:
             from lid.model import whisper
@@ -159,7 +159,7 @@ class LanguageIdentifier:
                 "'lid-uz-ru-en[train]'. With it, `lid export FOLDER` makes the graphs.",
                 "model",
             ) from error
-        checksums.verify(folder)
+        checksums.verify(folder, checksums.WEIGHTS)
         model = whisper.TorchModel(whisper.load(folder).to(device))
         return cls(model, Path(source).name, OpenSetDetector.load(folder))
 

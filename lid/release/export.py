@@ -24,7 +24,7 @@ def export(folder: Path, exact: bool = False) -> None:
     no usable checkpoint, or it cannot be written."""
     from lid.model import whisper
 
-    checksums.verify(folder)
+    checksums.verify(folder, checksums.WEIGHTS)
     write(folder, whisper.load(folder), OpenSetDetector.load(folder), exact)
 
 
@@ -47,7 +47,9 @@ def write(
             partial.replace(place / name)
         checksums.write(folder)
     except OSError as error:
-        raise InputError(f"{place} could not be written ({error}). Make room and give the same command again.", "disk")
+        raise InputError(
+            f"{place} could not be written ({error}). Make room and give the same command again.", "disk"
+        ) from error
 
 
 @command("lid export")

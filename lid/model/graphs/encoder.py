@@ -29,9 +29,8 @@ MIDDLE = 128  # stands for 0 in a frame's numbers
 LAST = 2**62  # the end of a slice that goes on to the end
 
 
-def build(weights: Mapping[str, np.ndarray], config: Mapping, quantised: bool, temperature: float = 1.0) -> bytes:
-    """The graph of a `WhisperForAudioClassification`, by its weights and its config.json. Logits are divided by
-    `temperature`."""
+def build(weights: Mapping[str, np.ndarray], config: Mapping, quantised: bool) -> bytes:
+    """The graph of a `WhisperForAudioClassification`, by its weights and its config.json."""
     encoder = _Encoder({name: np.asarray(values, np.float32) for name, values in weights.items()}, config, quantised)
     labels = [config["id2label"][key] for key in sorted(config["id2label"], key=int)]
     about = {
@@ -44,7 +43,7 @@ def build(weights: Mapping[str, np.ndarray], config: Mapping, quantised: bool, t
         "d_model": encoder.width,
         "quantised": quantised,
     }
-    return graphs.build("encoder", lambda builder: encoder.describe(builder, temperature), about)
+    return graphs.build("encoder", encoder.describe, about)
 
 
 class _Encoder:
@@ -57,7 +56,7 @@ class _Encoder:
         self.mixed: bool = config.get("use_weighted_layer_sum", False)
         self.quantised = quantised
 
-    def describe(self, builder: GraphBuilder, temperature: float) -> None:
+    def describe(self, builder: GraphBuilder) -> None:
         self.builder, self.op = builder, builder.op
         self.middle = graphs.constant(builder, np.array(MIDDLE, np.uint8), "middle")
         mel = builder.input("input_features", ir.DataType.FLOAT, ["batch", self.mels, "mel_frames"])
@@ -70,7 +69,7 @@ class _Encoder:
             states.append(hidden)
             attentions.append(attention)
         states[-1] = self._norm(hidden, "encoder.layer_norm")
-        self._head(self._mix(states) if self.mixed else states[-1], temperature)
+        self._head(self._mix(states) if self.mixed else states[-1])
         for layer, attention in enumerate(attentions):
             builder.add_output(attention, f"attentions.{layer}")
 
@@ -109,7 +108,7 @@ class _Encoder:
         return tuple(self.op.Split(joined, num_outputs=3, axis=-1, _outputs=3))
 
     def _attention(self, query: ir.Value, key: ir.Value, name: str) -> ir.Value:
-        """Where each frame looks, computed a second time because the fast operator does not tell, and only if wanted."""
+        """Where each frame looks, if wanted; computed anew, because the fast operator does not tell."""
 
         def by_head(op, rows: ir.Value) -> ir.Value:
             return op.Transpose(op.Reshape(rows, [0, 0, self.heads, -1]), perm=[0, 2, 1, 3])
@@ -126,14 +125,15 @@ class _Encoder:
 
         return self.op.If(self.wanted, then_branch=branch(told, "told"), else_branch=branch(untold, "untold"))
 
-    def _head(self, hidden: ir.Value, temperature: float) -> None:
+    def _head(self, hidden: ir.Value) -> None:
         """Projector and classifier are linear, so one product gives the logits of a frame, and the embedding is the
         projection of the mean."""
         op = self.op
-        weight, bias = (
-            self.weights[f"classifier.{kind}"].astype(np.float64) / temperature for kind in ("weight", "bias")
+        weight, bias, projection, offset = (
+            self.weights[f"{layer}.{kind}"].astype(np.float64)
+            for layer in ("classifier", "projector")
+            for kind in ("weight", "bias")
         )
-        projection, offset = (self.weights[f"projector.{kind}"].astype(np.float64) for kind in ("weight", "bias"))
         frames = op.MatMul(hidden, self._exact("head.weight", (weight @ projection).T))
         frames = op.Add(frames, self._exact("head.bias", weight @ offset + bias))
         mean = op.ReduceMean(hidden, [1], keepdims=0)

@@ -1,7 +1,7 @@
 """Whisper's log-mel spectrogram as a graph, equal to `WhisperFeatureExtractor`'s at any length.
 
-In: `waveforms`, float32 (batch, samples) at 16 kHz, at least 320 samples. Out: `input_features` (batch, mels, samples //
-160). Each clip is floored 8 log10 units (80 dB) under its own loudest bin, as Whisper does.
+In: `waveforms`, float32 (batch, samples) at 16 kHz, at least 320 samples. Out: `input_features` (batch, mels,
+samples // 160). Each clip is floored 8 log10 units (80 dB) under its own loudest bin, as Whisper does.
 
 The Fourier transform is a product with its matrix, of half the size: a window's sample n and sample 400 - n share their
 cosine and have opposite sines, so their sum and their difference are all it takes.

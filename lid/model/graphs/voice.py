@@ -57,7 +57,7 @@ def _describe(builder: GraphBuilder, weights: Mapping[str, np.ndarray]) -> None:
     padded = op.Pad(rows, [0, 1, 0, 0, 0, 0])
     beside = [op.Slice(padded, [tap], [tap + 3], [1], [2]) for tap in range(3)]
     rows = linear(op.Concat(*beside, axis=-1), "conv2", taps("conv2", 0, 1, 2))
-    rows = linear(op.Reshape(rows, [-1, 2 * rows_width(weights, "conv2")]), "conv3", taps("conv3", 1, 2))
+    rows = linear(op.Reshape(rows, [-1, 2 * _outputs(weights, "conv2")]), "conv3", taps("conv3", 1, 2))
     rows = linear(rows, "conv4", taps("conv4", 1))
     found = _lstm(builder, op, op.Unsqueeze(rows, [1]), state, weights)
     output = weights[f"{_LAYERS['output']}.weight"].reshape(WIDTH, 1)
@@ -68,7 +68,7 @@ def _describe(builder: GraphBuilder, weights: Mapping[str, np.ndarray]) -> None:
     builder.add_output(found[2], "cell_after")
 
 
-def rows_width(weights: Mapping[str, np.ndarray], name: str) -> int:
+def _outputs(weights: Mapping[str, np.ndarray], name: str) -> int:
     """How many channels a convolution puts out."""
     return len(weights[f"{_LAYERS[name]}.bias"])
 
@@ -115,7 +115,7 @@ _LSTM = "_model.decoder.rnn"
 
 
 def packaged_weights() -> dict[str, np.ndarray]:
-    """The weights of `silero_vad.jit` in the package silero-vad. (Its silero_vad_16k.safetensors is another network.)"""
+    """The weights of `silero_vad.jit` in the package silero-vad. (Its silero_vad_16k.safetensors is another one.)"""
     import torch
 
     package = find_spec("silero_vad")  # not imported: that sets torch to one thread for the whole process
