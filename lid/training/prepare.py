@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lid.data import waveforms
 from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, Clip, StoredClip
-from lid.data.curation import audit, background, losses, quality, splits
+from lid.data.curation import audit, background, kept_split, losses, quality, splits
 from lid.data.parts import Part, Parts
 from lid.data.sources import spec
 from lid.errors import InputError
@@ -49,7 +49,7 @@ def select(
     tested = [clip for clip in checked.kept if clip.role != EXTRA]
     losses.require_languages(tested, checked.dropped, (*CODES, *background_languages(sources)), data.want)
     own = [clip for clip in checked.kept if clip.role == OWN]
-    split = splits.split(own, same_speaker=checked.same_speaker)
+    split = kept_split.split(own, checked.same_speaker, cache_dir)
     split.train += [clip for clip in checked.kept if clip.role == EXTRA]
     return _with_background(checked, split, evaluation)
 
