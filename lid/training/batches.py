@@ -82,6 +82,14 @@ class BalancedBatches(Dataset):
     def __len__(self) -> int:
         return self.steps
 
+    def longest(self) -> dict[str, torch.Tensor]:
+        """A batch that takes as much memory as any may: the first one, padded to the longest length."""
+        frames = 2 * int(self.options.longest * SAMPLE_RATE) // FRAME_SAMPLES
+        batch = self[0]
+        for name in {"mel", "clean"} & batch.keys():
+            batch[name] = torch.nn.functional.pad(batch[name], (0, frames - batch[name].shape[2]))
+        return batch
+
     def rows(self, step: int) -> tuple[np.ndarray, list[int]]:
         """A batch before it becomes a spectrogram: float32 (rows, samples) at 16 kHz, and each row's label."""
         return np.stack([row.heard for row in self._rows(step)]), self._labels(step)
