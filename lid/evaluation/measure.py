@@ -67,6 +67,16 @@ def served(
     }
 
 
+def other_corpora(identifier: LanguageIdentifier, corpora: Mapping[str, Sequence], once: Once) -> dict[str, dict]:
+    """What the checkpoint does on clips of corpora that nothing was trained on, as `lid.evaluation.evaluate.report`
+    says it, by the corpus's name."""
+
+    def report(clips: Sequence) -> dict:
+        return evaluate.report(evaluate.identify(identifier, clips), clips)
+
+    return {name: once(f"corpus-{number}", report, clips) for number, (name, clips) in enumerate(corpora.items())}
+
+
 def write(file: Path, metrics: dict) -> None:
     """Write metrics.json, and say the one number on the screen."""
     file.write_text(json.dumps(metrics, indent=2) + "\n")

@@ -20,6 +20,7 @@ from lid.data.augment import LONGEST_STRETCH, augment, mask, warp
 from lid.data.parts import Part
 from lid.features import FRAME_SAMPLES, HOP, log_mel
 from lid.languages import CODES
+from lid.training.config import Optimisation
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,18 @@ class BatchOptions:
     augmented: bool = True
     clean: bool = False
     whole_window: float = 0.1  # share of batches padded to the longest length, as a stock pipeline serves them
+
+    @classmethod
+    def of(cls, settings: Optimisation, window: float) -> "BatchOptions":
+        """As a run with these settings draws its batches, for a model that hears `window` seconds at once."""
+        return cls(
+            settings.batch_size,
+            window,
+            settings.speaker_cap,
+            settings.seed,
+            settings.background_share,
+            clean=settings.anchor > 0,
+        )
 
 
 class _Row(NamedTuple):

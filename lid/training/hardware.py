@@ -6,10 +6,12 @@ alone: small gradients vanish in it unless the loss is scaled up, which Accelera
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 
 from lid.errors import InputError
 from lid.model import precision
@@ -23,7 +25,9 @@ def accelerator(cpu: bool, fp32: bool = False, **options) -> Accelerator:
     Sets up this process for training, TF32 included. Raises InputError for cards that PyTorch cannot use here.
     """
     cards = [] if cpu else usable_cards()
-    made = Accelerator(cpu=cpu, mixed_precision="no" if fp32 else fastest_format(cpu), **options)
+    patient = InitProcessGroupKwargs(timeout=timedelta(days=7))  # the others wait while one process streams the data
+    number_format = "no" if fp32 else fastest_format(cpu)
+    made = Accelerator(cpu=cpu, mixed_precision=number_format, kwargs_handlers=[patient], **options)
     if made.device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # what stays float32 is multiplied in TF32
     if cards:

@@ -31,6 +31,7 @@ from tqdm import tqdm
 from lid.errors import InputError
 from lid.model import checkpoint, whisper
 from lid.training import hardware
+from lid.training.batches import BalancedBatches
 from lid.training.config import Optimisation, before
 
 # What the weights depend on, but for the data and the model: a resumed run must share these with the first.
@@ -63,23 +64,27 @@ class Trained(NamedTuple):
 
 def train(
     model: PeftModel,
-    batches: Dataset,
+    batches: BalancedBatches,
     validate: Callable[[PeftModel], dict[str, float]],
     options: Optimisation,
     folder: Path,
     accelerator: Accelerator,
-    workers: int = 0,
+    workers: int | None = 0,
     at_once: int | None = None,
 ) -> Trained:
     """Train in place, and leave the best averaged weights in `model`.
 
     `batches[step]` is a dict with `mel` and `labels`, and with `posterior` and `clean` where the options' `distil` and
     `anchor` are not 0; `validate(model)` returns at least `accuracy` and `loss`. State is kept in `folder` every
-    `save_every` steps, and a run finding one there goes on from it. `workers` other processes make batches.
+    `save_every` steps, and a run finding one there goes on from it. `workers` other processes make batches
+    (None: as suits the machine).
 
     Of each batch, `at_once` rows go through the device together, and their gradients are added up: the result is that
     of a whole batch, in less memory. None tries how many fit. Raises InputError where the memory is too small.
     """
+    if workers is None:
+        on_card = accelerator.device.type == "cuda"
+        workers = hardware.default_workers(accelerator.num_processes) if on_card else 1
     model.to(accelerator.device)
     if options.gradient_checkpointing:
         checkpoint.inside(model).gradient_checkpointing_enable()
@@ -167,7 +172,7 @@ class Step:
         return loss
 
 
-def _most_at_once(step: Step, batches: Dataset, accelerator: Accelerator) -> int:
+def _most_at_once(step: Step, batches: BalancedBatches, accelerator: Accelerator) -> int:
     """How many rows of the longest batch there may be fit into this device's memory; all, on a CPU."""
     longest = batches.longest()
     rows = len(longest["labels"])

@@ -48,6 +48,8 @@ def prepare(
     """
     tokens = language_tokens(base_model)
     if tokens is None:
+        if progress:
+            print(f"{base_model} has no decoder that names languages, so there is nothing to distil.")
         return None
     name = hashlib.sha256(f"{waveforms.key(part.clips)}/{_identity(base_model)}".encode()).hexdigest()[:16]
     file = cache_dir / f"teacher-{name}.npy"

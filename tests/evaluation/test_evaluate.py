@@ -23,7 +23,7 @@ def prediction(language: str | None, sure: float, seconds: float) -> Prediction:
 def test_training_is_judged_by_other_languages_too_where_it_has_rows_for_them(miniature):
     rng = np.random.default_rng(0)
     clips = [rng.normal(0, scale, 16_000).astype(np.float32) for scale in (0.01, 0.02, 0.05, 0.1)]
-    held_out = {"clean": (clips[:2], np.array([0, 1])), "short": (clips[:2], np.array([1, 1]))}
+    held_out = {name: evaluate.HeldOut(clips[:2], np.array(of)) for name, of in (("clean", [0, 1]), ("short", [1, 1]))}
     model = checkpoint.load_base(str(miniature), 2.0, ("uz", "ru", "en", "kk")).eval()
     alone = evaluate.score(model, held_out)
     assert set(alone) == {"accuracy", "loss", "clean", "short"}

@@ -94,7 +94,7 @@ def run(base, corpus, folder, steps, augmented=True, accelerator=None, at_once=N
     model = tunable(base, dropout=dropout, sounds=options.get("distil", 1.0) > 0)
     drawn = BatchOptions(size=6, longest=2.0, speaker_cap=40, seed=0, augmented=augmented, clean=True)
     batches = BalancedBatches(corpus, [], drawn, steps=steps, posteriors=said(corpus))
-    held_out = {"all": (corpus.speech, np.asarray(corpus.labels))}
+    held_out = {"all": evaluate.HeldOut(corpus.speech, np.asarray(corpus.labels))}
     defaults = {"warmup": 2, "validate_every": 4, "save_every": 2, "fp32": True}
     settings = Optimisation(steps=steps, **{**defaults, **options})
     trained = loop.train(

@@ -31,6 +31,9 @@ from lid.errors import InputError
 HOW = "Write LANG=FOLDER, LANG=FILE.tar.gz, LANG=mdc:ID, LANG=hub:REPO:CONFIG[:SPLIT], or a folder of language folders."
 
 
+CODE = re.compile(r"[A-Za-z]{2,3}")
+
+
 class Clips(list[StoredClip]):
     """Rows, and what was learnt on the way: `orphans`, files no row mentions, by source; `cache_bytes` of the cache."""
 
@@ -48,7 +51,9 @@ def parse_sources(
     sources: list[Source] = []
     for spec in specs:
         language, separator, place = spec.partition("=")
-        if separator and re.fullmatch(r"[A-Za-z]{2,3}", language):
+        if not separator and spec.startswith("hub:"):  # hub:google/fleurs:uz_uz names its language itself
+            language, separator, place = spec.split(":")[2].partition("_")[0] if spec.count(":") > 1 else "", "=", spec
+        if separator and CODE.fullmatch(language):
             if language not in languages:
                 raise InputError(f"{spec}: {language} is none of {', '.join(languages)}.", "data")
             sources.append(_source(language, place, spec, policy, cache_dir))
@@ -64,12 +69,24 @@ def languages(specs: Sequence[str]) -> list[str]:
     found = set()
     for spec in specs:
         language, separator, _ = spec.partition("=")
-        if separator and re.fullmatch(r"[A-Za-z]{2,3}", language):
+        if separator and CODE.fullmatch(language):
             found.add(language)
         else:
             path = Path(spec).expanduser()
             found |= {folder.name for folder in (*path.glob("*"), *path.glob("cv-corpus-*/*")) if is_corpus(folder)}
     return sorted(found)
+
+
+def corpus_name(spec: str) -> str:
+    """What to call the corpus that a spec names: the same for its languages, and without folders of one machine."""
+    language, separator, place = spec.partition("=")
+    language, place = (language, place) if separator and CODE.fullmatch(language) else ("", spec)
+    if place.startswith("hub:"):
+        return place[4:].partition(":")[0]
+    if re.match(r"https?://", place):
+        return _without_query(place).rpartition("/")[2]
+    path = Path(place)
+    return path.parent.name if path.name == language else path.name
 
 
 def load_clips(
