@@ -24,7 +24,7 @@ from lid.model import checkpoint, whisper
 from lid.model.calibration import softmax
 from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
-from lid.training import loop
+from lid.training import loop, tracking
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Optimisation
 from tests.conftest import ROOT, no_room
@@ -209,6 +209,28 @@ def test_batches_in_pieces_come_to_the_same_weights(base, corpus, tmp_path):
     for name, expected in results[0].items():
         for other in results[1:]:
             torch.testing.assert_close(other[name], expected, atol=1e-5, rtol=1e-3)
+
+
+def test_a_tracker_gets_the_losses_and_the_validations(base, corpus, tmp_path):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    accelerator = Accelerator(cpu=True, **tracking.options("tensorboard", tmp_path))
+    tracking.start(accelerator, "run", {"steps": 8, "languages": ("uz", "ru")})
+    _, history = run(base, corpus, tmp_path, 8, accelerator=accelerator)
+    accelerator.end_training()
+    (folder,) = {file.parent for file in (tmp_path / "run").glob("events.*")}
+    events = event_accumulator.EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("train_loss")] == list(range(1, 9))
+    tracked = [event.value for event in events.Scalars("validation/loss")]
+    assert tracked == pytest.approx([entry["loss"] for entry in history])
+
+
+def test_a_tracker_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="--track is one of tensorboard"):
+        tracking.options("paper", tmp_path)
+    monkeypatch.setattr(tracking, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="wandb is not installed: pip install wandb"):
+        tracking.options("wandb", tmp_path)
+    assert tracking.options(None, tmp_path) == {}
 
 
 def test_a_half_written_state_is_never_taken(base, corpus, tmp_path):
