@@ -8,10 +8,10 @@ On one GPU, Common Voice as a stream:
 
     python train_lora.py --data uz=mdc:ID ru=cv-ru.tar.gz en=hub:google/fleurs:en_us --steps 8000 --output runs/medium
 
-On several GPUs, or on two processes of a CPU (accelerate/ has a file for each):
+On several GPUs, or on two processes of a CPU (configs/ has a file for each):
 
-    accelerate launch --config_file accelerate/gpus.yaml train_lora.py ...
-    accelerate launch --config_file accelerate/cpu.yaml train_lora.py --cpu ...
+    accelerate launch --config_file configs/gpus.yaml train_lora.py ...
+    accelerate launch --config_file configs/cpu.yaml train_lora.py --cpu ...
 
 Only the data and its audit:
 
@@ -121,17 +121,18 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Fit what is served beside the weights, on one half of the recorded noise; the other half tests it.
     merged = Checkpoint.merged(model)
-    calibration = fit.fit(merged, parts, noises[::2], optimisation.seed)
+    device = hardware.for_evaluation(accelerator.device)
+    calibration = fit.fit(merged, parts, noises[::2], optimisation.seed, device)
 
     # Save, once.
     merged.save(run.output / "merged")
 
     # Evaluate what is served.
-    identifier, once = LanguageIdentifier.load(run.output / "merged"), measure.Once(run.output / "measured")
+    identifier, once = LanguageIdentifier.load(run.output / "merged", device), measure.Once(run.output / "measured")
     metrics = {
         "settings": config.published(),
         "clips": parts.counts(),
-        "baselines": baselines.compare(parts, sources.base_model, shape.window, named_subsets, former, once),
+        "baselines": baselines.compare(parts, sources.base_model, shape.window, named_subsets, former, once, device),
         "shortcuts": once("shortcuts", shortcuts.compare, batches),
         **trained._asdict(),
         **measure.served(

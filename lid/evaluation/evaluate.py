@@ -4,7 +4,7 @@ import csv
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -20,7 +20,12 @@ from lid.evaluation.embeddings import clip_logits, clip_means
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
 from lid.model import whisper
+from lid.model.calibration import Calibration
+from lid.model.open_set import OpenSetDetector
 from lid.model.whisper import Classifier
+
+if TYPE_CHECKING:
+    from transformers import WhisperForAudioClassification
 
 LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
 WHOLE = "whole"  # and all that the model hears at once
@@ -101,6 +106,15 @@ def _rows_log_odds(logits: np.ndarray) -> np.ndarray:
     return logsumexp(logits[:, : len(CODES)], axis=1) - logsumexp(logits[:, len(CODES) :], axis=1)
 
 
+def identifier_of(
+    model: "WhisperForAudioClassification", detector: OpenSetDetector | None = None, device: str = "cpu"
+) -> LanguageIdentifier:
+    """A model in memory as it would be served on this device: one of medium's size takes hours to measure on a CPU."""
+    if device == "cpu":
+        return LanguageIdentifier.of(model, detector)
+    return LanguageIdentifier(whisper.of(model).to(device), Calibration(), "model", detector)
+
+
 def identify(identifier: LanguageIdentifier, clips: Sequence) -> list[Prediction]:
     """What is served, for each clip (an object with `audio`, a file's bytes)."""
     return [identifier.identify(audio.decode(clip.audio)) for clip in tqdm(clips, "evaluating", mininterval=2)]
@@ -137,6 +151,14 @@ def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Predict
         for clip, p in zip(clips, predictions, strict=True):
             row = [clip.path, clip.language, p.language or "", *p.probabilities.values()]
             table.writerow([*row, p.known_score, round(p.speech_seconds, 3)])
+
+
+def mistakes(file: Path) -> list[dict[str, str]]:
+    """Rows of the table that `write_predictions` wrote in which another language was named than was spoken, or none:
+    those of which the model was surest come first."""
+    with file.open(encoding="utf-8", newline="") as table:
+        rows = [row for row in csv.DictReader(table, delimiter="\t") if row["named"] != row["spoken"]]
+    return sorted(rows, key=lambda row: -float(row[row["named"]]) if row["named"] else 0.0)
 
 
 def by_length(model: Classifier, part: Part, seconds: Sequence[float] = LENGTHS) -> dict[str, dict]:

@@ -51,6 +51,17 @@ def fastest_format(cpu: bool = False) -> str:
     return "bf16" if on_cpu and precision.supports_bf16(torch.device("cpu")) else "no"
 
 
+def autocast(device: torch.device) -> torch.autocast:
+    """A context in which a trained model's products are in the fastest format that this device has."""
+    half = torch.bfloat16 if precision.supports_bf16(device) else torch.float16
+    return torch.autocast(device.type, half, enabled=device.type == "cuda" or precision.supports_bf16(device))
+
+
+def for_evaluation(device: torch.device) -> str:
+    """Where to measure a model that was trained on this device: on the card, or else on the CPU."""
+    return str(device) if device.type == "cuda" else "cpu"
+
+
 def format_name(accelerator: Accelerator) -> str:
     """The number format in which products are made, as PyTorch calls it."""
     return {"bf16": "bfloat16", "fp16": "float16"}.get(accelerator.mixed_precision, "float32")
@@ -106,13 +117,13 @@ def unusable_driver(reason: str) -> str:
 
 
 def default_workers(processes: int = 1) -> int:
-    """How many processes make batches for each of so many that train: all cores but one, shared evenly.
+    """How many processes make batches for each of so many that train: all cores but one (two, of two), shared evenly.
 
     A core makes about 40 clips a second with all augmentation. whisper-medium takes 70 clips a second on a T4 and 390
     on an A100 (benchmarks/gpu_training.py), more than the machines such cards are rented with can make; so all help.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, (cores - 1) // processes)
+    return max(1, max(cores - 1, min(cores, 2)) // processes)
 
 
 def most_at_once(step: Callable[[int], None], clips: int) -> int:

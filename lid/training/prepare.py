@@ -13,8 +13,8 @@ from lid.data.parts import Part, Parts
 from lid.data.sources import spec
 from lid.errors import InputError
 from lid.languages import CODES
-from lid.training import hardware
-from lid.training.config import Data, Evaluation, Sources
+from lid.training import config, hardware
+from lid.training.config import Data, Evaluation, Run, Sources
 
 CONDITIONS = 3  # groups of voices of each language, by how they were recorded
 
@@ -56,6 +56,16 @@ def select(
     split = kept_split.split(own, checked.same_speaker, cache_dir)
     split.train += [clip for clip in checked.kept if clip.role == EXTRA]
     return _with_background(checked, split, evaluation)
+
+
+def of_run(folder: Path) -> Selection:
+    """The selection that the run in `folder` trained and tested on, once more: its sources must still be there, or in
+    the cache. Raises InputError where the run has no settings.json."""
+    sources, data = config.load(folder, Sources), config.load(folder, Data)
+    evaluation, run = config.load(folder, Evaluation), config.load(folder, Run)
+    if sources is None or data is None or evaluation is None or run is None:
+        raise InputError(f"{folder} has no {config.FILE_NAME}: it is no run of train_lora.py, or an old one.", "run")
+    return select(sources, data, evaluation, run.cache_dir, progress=False)
 
 
 def _with_background(checked: quality.Checked, split: splits.Split, evaluation: Evaluation) -> Selection:

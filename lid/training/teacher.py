@@ -21,7 +21,7 @@ from lid.audio import SAMPLE_RATE
 from lid.data import waveforms
 from lid.data.parts import Part
 from lid.features import log_mel
-from lid.model import precision
+from lid.training import hardware
 
 PADDED = 30 * SAMPLE_RATE  # samples: what Whisper was trained on
 BATCH = 16
@@ -117,7 +117,7 @@ def probabilities(
     start = torch.full((len(speech), 1), model.config.decoder_start_token_id, device=model.device)
     with torch.inference_mode():
         mel = log_mel(torch.from_numpy(padded).to(model.device), model.config.num_mel_bins)
-        with precision.autocast(model.device):
+        with hardware.autocast(model.device):
             states = model.model.encoder(mel).last_hidden_state
         logits = model(encoder_outputs=(states.float(),), decoder_input_ids=start).logits[:, 0, list(tokens)]
     return logits.softmax(dim=-1).cpu().numpy()
