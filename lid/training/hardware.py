@@ -5,6 +5,7 @@ alone: small gradients vanish in it unless the loss is scaled up, which Accelera
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from accelerate.utils import InitProcessGroupKwargs
 from lid.errors import InputError
 from lid.model import precision
 
+PREFETCH = 4  # batches that each worker makes ahead
 DRIVER = Path("/proc/driver/nvidia/version")  # is there wherever NVIDIA's driver is
 
 
@@ -124,6 +126,22 @@ def default_workers(processes: int = 1) -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, max(cores - 1, min(cores, 2)) // processes)
+
+
+def fitting_workers(workers: int, batch_bytes: int, shared: Path = Path("/dev/shm")) -> int:
+    """As many of these workers as have room for their batches in `shared`, through which processes hand them over.
+
+    Containers get 64 MB of it unless they are told otherwise, and a worker that finds none is killed without a word.
+    """
+    if not workers or not shared.is_dir():
+        return workers
+    fitting = int(shutil.disk_usage(shared).free // (2 * PREFETCH * batch_bytes))  # made, and being trained on
+    if fitting < workers:
+        print(
+            f"{shared} has room for the batches of {fitting} processes, so {workers} are not started. A container gets "
+            "more by --shm-size=8g."
+        )
+    return min(workers, fitting)
 
 
 def most_at_once(step: Callable[[int], None], clips: int) -> int:

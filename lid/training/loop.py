@@ -85,6 +85,7 @@ def train(
     if workers is None:
         on_card = accelerator.device.type == "cuda"
         workers = hardware.default_workers(accelerator.num_processes) if on_card else 1
+    workers = hardware.fitting_workers(workers, sum(tensor.nbytes for tensor in batches.longest().values()))
     model.to(accelerator.device)
     if options.gradient_checkpointing:
         checkpoint.inside(model).gradient_checkpointing_enable()
@@ -380,7 +381,7 @@ def _loader(batches: Dataset, start: int, steps: int, workers: int, accelerator:
         Subset(batches, range(start, steps)),
         batch_size=None,
         num_workers=workers,
-        prefetch_factor=8 if workers else None,
+        prefetch_factor=hardware.PREFETCH if workers else None,
         pin_memory=accelerator.device.type == "cuda",  # copied to the card while it computes
     )
 

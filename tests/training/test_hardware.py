@@ -1,5 +1,7 @@
 """The number format, the memory and the processes that a machine gets, and sentences for machines that will not do."""
 
+from collections import namedtuple
+
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -8,6 +10,7 @@ from lid.errors import InputError
 from lid.model import precision
 from lid.training import hardware
 
+Usage = namedtuple("Usage", "total used free")
 CUDA_13 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
 
 
@@ -105,3 +108,13 @@ def test_cores_are_shared_and_one_is_left_to_the_trainer(monkeypatch):
     assert hardware.default_workers(processes=4) == 3
     monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda process: {0})
     assert hardware.default_workers() == 1
+
+
+def test_batches_find_room_in_shared_memory_or_fewer_are_made_at_once(tmp_path, capsys, monkeypatch):
+    assert hardware.fitting_workers(4, 1000, tmp_path / "nowhere") == 4
+    monkeypatch.setattr(hardware.shutil, "disk_usage", lambda folder: Usage(0, 0, 64 * 2**20))  # Docker's default
+    assert hardware.fitting_workers(4, 1000, tmp_path) == 4
+    assert capsys.readouterr().out == ""
+    assert hardware.fitting_workers(15, 15 * 10**6, tmp_path) == 0
+    assert "--shm-size=8g" in capsys.readouterr().out
+    assert hardware.fitting_workers(0, 15 * 10**6, tmp_path) == 0

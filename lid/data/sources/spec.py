@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from lid.data.clip import StoredClip
+from lid.data.sources import room
 from lid.data.sources.archive import ArchiveSource, LocalFile
 from lid.data.sources.base import Progress, Source
 from lid.data.sources.cache import ClipCache
@@ -106,6 +107,8 @@ def load_clips(
     """
     cache = ClipCache(cache_dir, tqdm.write if progress else lambda sentence: None)
     sources = parse_sources(specs, languages, policy, str(cache.root))
+    new = [source for source in sources if not cache.knows(source)]
+    room.require(cache.root, new, want_per_language, cache.size_bytes())
     result = Clips()
     result.orphans = {}
     for index, source in enumerate(sources):
