@@ -6,12 +6,12 @@ On a laptop, the smallest Whisper that is worth it:
 
 On one GPU, Common Voice as a stream:
 
-    python train_lora.py --data uz=mdc:ID ru=cv-ru.tar.gz en=hub:google/fleurs:en_us --want 8000 --output runs/medium
+    python train_lora.py --data uz=mdc:ID ru=cv-ru.tar.gz en=hub:google/fleurs:en_us --steps 8000 --output runs/medium
 
-On several GPUs, or on several processes of a CPU:
+On several GPUs, or on two processes of a CPU (configs/ has a file for each):
 
-    accelerate launch train_lora.py ...
-    accelerate launch --multi_gpu --num_processes 2 train_lora.py --cpu ...
+    accelerate launch --config_file configs/gpus.yaml train_lora.py ...
+    accelerate launch --config_file configs/cpu.yaml train_lora.py --cpu ...
 
 Only the data and its audit:
 
@@ -31,20 +31,18 @@ Run it again with the same --output after any interruption and it goes on where 
 
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from lid.data import sounds
-from lid.errors import InputError, command
+from lid.errors import command
 from lid.evaluation import baselines, evaluate, fit, measure, shortcuts, subsets
 from lid.identify import LanguageIdentifier
 from lid.model import checkpoint
 from lid.model.checkpoint import Checkpoint
 from lid.release import publish
-from lid.training import loop, prepare, teacher
+from lid.training import hardware, loop, prepare, teacher, tracking
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Config, save
 
@@ -54,46 +52,30 @@ VALIDATION_OTHERS = 300  # clips of background languages that help choosing a ch
 @command("train_lora")
 def main(arguments: list[str] | None = None) -> None:
     config = Config.parse(arguments, __doc__)
-    sources, model_settings, optimisation, run = config.sources, config.model, config.optimisation, config.run
-    accelerator = Accelerator(cpu=run.cpu)
+    sources, shape, optimisation, run = config.sources, config.model, config.optimisation, config.run
+    accelerator = hardware.accelerator(run.cpu, optimisation.fp32, **tracking.options(run.track, run.output))
     first = accelerator.is_main_process  # the one process that prepares, writes, and evaluates
-    if optimisation.batch_size % accelerator.num_processes:  # each gets as many clips, or their mean is not the batch's
-        raise InputError(f"--batch-size must be a multiple of the {accelerator.num_processes} processes.", "batch")
-    for name, share in (
-        ("background-share", optimisation.background_share),
-        ("held-out-voices", config.evaluation.held_out_voices),
-    ):
-        if not 0 <= share < 1:
-            raise InputError(f"--{name} is a share from 0 to under 1, not {share}.", "option")
+    config.check(accelerator.num_processes)
     if run.push_to_hub and first and not run.prepare_only:
         publish.check(run.push_to_hub)
     run.output.mkdir(parents=True, exist_ok=True)
 
     # Prepare. One process does; the others find everything in the cache.
     with accelerator.main_process_first():
-        selection = prepare.select(
-            sources,
-            config.data,
-            config.evaluation,
-            run.cache_dir,
-            run.output if first else None,
-            run.workers,
-            progress=first,
-        )
+        records = run.output if first else None
+        selection = prepare.select(sources, config.data, config.evaluation, run.cache_dir, records, run.workers, first)
         if first:
             save(run.output, config.groups)
             prepare.write_records(selection, run.output)
+            unseen = prepare.other_corpora(sources.eval_also, selection, config.data, run.cache_dir, run.workers)
         if run.prepare_only:
             return
         parts = prepare.decode(selection, run.cache_dir, progress=first)
         said = None
         if optimisation.distil:
             said = teacher.prepare(parts.train, sources.base_model, run.cache_dir, accelerator.device, progress=first)
-    if optimisation.distil and said is None:
-        if first:
-            print(f"{sources.base_model} has no decoder that names languages, so there is nothing to distil.")
-        optimisation = replace(optimisation, distil=0.0)
-        config = replace(config, optimisation=optimisation)
+    config = config.with_teacher(said is not None)
+    optimisation = config.optimisation
     noises = sounds.load_noises(sources.noise)
     named_subsets = subsets.find(config.evaluation.subsets, parts.test.clips)
     former = LanguageIdentifier.load(config.evaluation.former) if config.evaluation.former and first else None
@@ -101,8 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
     # Train. The head has a row for each background language beside the three; a second one learns from the teacher.
     set_seed(optimisation.seed)  # here: what is drawn before depends on what the cache has already
     base = sources.init_from or sources.base_model
-    model = checkpoint.load_base(base, model_settings.window, parts.train.languages, model_settings.layers)
-    model = checkpoint.add_lora(model, model_settings.lora_rank, model_settings.lora_dropout)
+    model = checkpoint.load_base(base, shape.window, parts.train.languages, shape.layers)
+    model = checkpoint.add_lora(model, shape.lora_rank, shape.lora_dropout)
     if said:
         checkpoint.add_sounds(model, said.languages)
     if first:
@@ -110,23 +92,18 @@ def main(arguments: list[str] | None = None) -> None:
     batches = BalancedBatches(
         parts.train,
         noises,
-        BatchOptions(
-            optimisation.batch_size,
-            model_settings.window,
-            optimisation.speaker_cap,
-            optimisation.seed,
-            optimisation.background_share,
-            clean=optimisation.anchor > 0,
-        ),
+        BatchOptions.of(optimisation, shape.window),
         optimisation.steps,
         model.config.num_mel_bins,
         accelerator.process_index,
         accelerator.num_processes,
         said.probabilities if said else None,
     )
-    held_out = evaluate.copies(parts.validation.speech, parts.validation.labels, optimisation.seed)
+    validation, conditions = parts.validation, prepare.recording_conditions(selection)
+    held_out = evaluate.copies(validation.speech, validation.labels, optimisation.seed, groups=conditions)
     others = parts.held_out_validation.evenly(VALIDATION_OTHERS).speech
-    history = loop.train(
+    tracking.start(accelerator, run.output.name, config.published())
+    trained = loop.train(
         model,
         batches,
         lambda current: evaluate.score(checkpoint.inside(current), held_out, others),
@@ -134,37 +111,34 @@ def main(arguments: list[str] | None = None) -> None:
         run.output,
         accelerator,
         run.workers,
+        run.clips_at_once,
     )
+    accelerator.end_training()
     if not first:
         return
     with checkpoint.writing(run.output / "adapter"):
         model.save_pretrained(str(run.output / "adapter"))
 
     # Fit what is served beside the weights, on one half of the recorded noise; the other half tests it.
-    trained = Checkpoint.merged(model)
-    calibration = fit.fit(trained, parts, noises[::2], optimisation.seed)
+    merged = Checkpoint.merged(model)
+    device = hardware.for_evaluation(accelerator.device)
+    calibration = fit.fit(merged, parts, noises[::2], optimisation.seed, device)
 
     # Save, once.
-    trained.save(run.output / "merged")
+    merged.save(run.output / "merged")
 
     # Evaluate what is served.
-    once = measure.Once(run.output / "measured")
+    identifier, once = measure.load(run.output / "merged", device), measure.Once(run.output / "measured")
     metrics = {
         "settings": config.published(),
         "clips": parts.counts(),
-        "baselines": baselines.compare(parts, sources.base_model, model_settings.window, named_subsets, former, once),
+        "baselines": baselines.compare(parts, sources.base_model, shape.window, named_subsets, former, once, device),
         "shortcuts": once("shortcuts", shortcuts.compare, batches),
-        "history": history,
+        **trained._asdict(),
         **measure.served(
-            measure.load(run.output / "merged"),
-            parts,
-            calibration,
-            noises[1::2],
-            optimisation.seed,
-            named_subsets,
-            run.output,
-            once,
+            identifier, parts, calibration, noises[1::2], optimisation.seed, named_subsets, run.output, once
         ),
+        "other_corpora": measure.other_corpora(identifier, unseen, once),
     }
     measure.write(run.output / "metrics.json", metrics)
     shutil.rmtree(once.folder)

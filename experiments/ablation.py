@@ -39,15 +39,15 @@ def main() -> None:
     )
     part = getattr(prepare.decode(selection, cache, progress=False), options.part)
     copies = evaluate.copies(part.speech, part.labels, recipe.optimisation.seed, options.most)
-    waveforms, labels = copies["channel"]
-    copies["1 s"] = ([evaluate.center_crop(w, 1.0) for w in waveforms], labels)
+    waveforms, labels, _ = copies["channel"]
+    copies["1 s"] = evaluate.HeldOut([evaluate.center_crop(w, 1.0) for w in waveforms], labels)
     results = {}
     for spec in options.checkpoints:
         name, _, folder = spec.partition("=")
         model = whisper.TorchModel(whisper.load(Path(folder)))
         results[name] = {
             copy: metrics.rates(clip_logits(model, waveforms).argmax(axis=1), labels)
-            for copy, (waveforms, labels) in copies.items()
+            for copy, (waveforms, labels, _) in copies.items()
         }
         shares = {copy: f"{rate['accuracy']:.2%}" for copy, rate in results[name].items()}
         print(name, json.dumps(shares), flush=True)

@@ -59,7 +59,7 @@ def main() -> None:
         model = whisper.TorchModel(averaged)
         rounds[f"{share:.0%}"] = {
             name: counts(clip_logits(model, waveforms).argmax(axis=1), np.asarray(labels))
-            for name, (waveforms, labels) in copies.items()
+            for name, (waveforms, labels, _) in copies.items()
         }
         print(f"{share:.0%}", json.dumps(rounds[f"{share:.0%}"]), flush=True)
     found = json.loads(options.json.read_text()) if options.json.exists() else {}

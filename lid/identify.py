@@ -171,19 +171,15 @@ class LanguageIdentifier:
 
     @classmethod
     def of(
-        cls,
-        model: "WhisperForAudioClassification",
-        detector: "OpenSetDetector | None" = None,
-        exact: bool = False,
+        cls, model: "WhisperForAudioClassification", detector: "OpenSetDetector | None" = None, device: str = "cpu"
     ) -> "LanguageIdentifier":
-        """What `load` would make of a Transformers model and its detector, were they saved: no file is written.
-        `exact`: in PyTorch, in float32, in place of the graph in 8-bit numbers that is served."""
+        """What `load` would make of a Transformers model and its detector, were they saved: no file is written."""
         from lid.model import graphs, whisper
 
-        if exact:
-            return cls(whisper.TorchModel(copy.deepcopy(model).float()), "model", detector)
-        encoder, log_mel = graphs.of(model)
-        return cls(OnnxModel(encoder, log_mel), "model", detector)
+        if device == "cpu":
+            encoder, log_mel = graphs.of(model)
+            return cls(OnnxModel(encoder, log_mel), "model", detector)
+        return cls(whisper.TorchModel(copy.deepcopy(model).float().to(device)), "model", detector)
 
     @classmethod
     def of_graphs(cls, graphs: onnx.Graphs, name: str = "model") -> "LanguageIdentifier":

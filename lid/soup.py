@@ -66,7 +66,7 @@ class Finished:
 
     @property
     def data(self) -> Data:
-        return Data(self.settings.get("want"), self.settings.get("max_per_speaker"))
+        return Data(self.settings.get("want") or 0, self.settings.get("max_per_speaker"))
 
     @property
     def evaluation(self) -> Evaluation:

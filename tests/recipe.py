@@ -53,6 +53,21 @@ def corpus(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def unseen(tmp_path_factory):
+    """Another corpus of the three languages: two voices each that are in no clip of the first."""
+    root = tmp_path_factory.mktemp("unseen")
+    for language, name in SPOKEN.items():
+        (root / language / "clips").mkdir(parents=True)
+        waveform = soxr.resample(audio.decode(EXAMPLES / name)[: 6 * RATE], RATE, RATE * 1.1)
+        rows = ["client_id\tpath\tsentence"]
+        for index, piece in enumerate(np.array_split(waveform, 2)):
+            soundfile.write(root / language / "clips" / f"{index}.wav", piece, RATE)
+            rows.append(f"{language}-elsewhere-{index}\t{index}.wav\t")
+        (root / language / "validated.tsv").write_text("\n".join(rows) + "\n")
+    return root
+
+
 class Command(NamedTuple):
     """A command line of the recipe, its part that names data and models, and its --output."""
 
@@ -62,9 +77,10 @@ class Command(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def command(corpus, miniature, tmp_path_factory) -> Command:
+def command(corpus, unseen, miniature, tmp_path_factory) -> Command:
     work = tmp_path_factory.mktemp("run")
     sources = ["--data", corpus, "--background", corpus, "--base-model", miniature, "--cache-dir", work / "cache"]
+    sources += ["--eval-also", unseen]
     arguments = [*sources, "--output", work / "out", "--held-out-languages", "tr", "--steps", 4, "--validate-every", 2]
     arguments += ["--batch-size", 7, "--window", 2, "--workers", 0, "--cpu", "--fp32"]
     return Command(*([str(argument) for argument in some] for some in (arguments, sources)), work / "out")

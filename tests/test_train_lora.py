@@ -37,6 +37,9 @@ def test_what_a_run_leaves(finished):
     assert metrics["open_set"]["no_speech"]["silence"]["accuracy"] == 1.0
     assert metrics["clips"]["foreign"] == metrics["open_set"]["foreign"]["all"]["clips"] > 0
     assert "length of the clip only" in metrics["baselines"]
+    assert metrics["kept"] in (2, 4)
+    assert [point["step"] for point in metrics["curve"]] == [1, 2, 3, 4]
+    assert all(0 <= entry["worst_group"] <= 1 for entry in metrics["history"])
     assert (finished / "adapter" / "adapter_model.safetensors").exists()
     assert not [file for file in finished.rglob("*") if file.suffix in {".bin", ".pt", ".pth", ".pkl"}]
 
@@ -47,6 +50,15 @@ def test_what_is_published_names_no_place_of_this_machine(finished, corpus, comm
         assert str(place) not in metrics
         assert str(place) in settings
     assert json.loads(metrics)["settings"]["held_out_languages"] == ["tr"]
+
+
+def test_a_corpus_that_nothing_was_trained_on_is_tested_on_apart(finished, unseen):
+    metrics = json.loads((finished / "metrics.json").read_text())
+    ((name, other),) = metrics["other_corpora"].items()
+    assert name == unseen.name
+    assert (other["clips"], other["speakers"]) == (6, 6)
+    assert other["recall"]["uz"]["clips"] == 2
+    assert "elsewhere" not in (finished / "split.tsv").read_text()
 
 
 def test_the_checkpoint_serves(finished):
@@ -70,6 +82,7 @@ def test_card_and_report_say_what_was_measured(finished, tmp_path):
         assert f"{test['accuracy']:.1%}" in text
         assert "Made of synthetic examples." in text
         assert "{" not in text.replace("{\n", "").split("```")[0]
+    assert "### Corpora that nothing was trained on" in (tmp_path / "REPORT.md").read_text()
     assert LanguageIdentifier.load(tmp_path / "assets" / "model")
 
 

@@ -38,11 +38,12 @@ def compare(
     subsets: Mapping[str, Sequence[int]],
     former: LanguageIdentifier | None,
     once: Callable,
+    device: str = "cpu",
 ) -> dict[str, dict]:
     """Accuracy of all of these on the test clips, and under "subsets" on those of each subset (indices of test clips).
     Of the `former` model, if there is one, also "open_set", on the clips held out. `once` is a
     `lid.evaluation.measure.Once`."""
-    named = once("baselines", without_training, parts, base_model, window)
+    named = once("baselines", without_training, parts, base_model, window, device)
     results = {name: _rates(answers, parts.test.labels, subsets) for name, answers in named.items()}
     if former is not None:
         answers = once("former", former_model, former, parts)
@@ -50,14 +51,14 @@ def compare(
     return results
 
 
-def without_training(parts: Parts, base_model: str, window: float) -> dict[str, list[int]]:
+def without_training(parts: Parts, base_model: str, window: float, device: str = "cpu") -> dict[str, list[int]]:
     """What each method that trains no encoder names for the test clips: class indices (clips,)."""
     train, test = parts.train.sample(PROBE_CLIPS), parts.test
     seconds = [[len(waveform) / SAMPLE_RATE for waveform in part.speech] for part in (train, test)]
     methods = {
         **length_only((seconds[0], train.labels), seconds[1]),
-        **zero_shot(base_model, test.speech),
-        **linear_probe(base_model, window, (train.speech, train.labels), test.speech),
+        **zero_shot(base_model, test.speech, device),
+        **linear_probe(base_model, window, (train.speech, train.labels), test.speech, device),
     }
     return {name: named.tolist() for name, named in methods.items()}
 
@@ -75,7 +76,9 @@ def former_model(identifier: LanguageIdentifier, parts: Parts) -> dict:
     return result
 
 
-def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> tuple[list[str], np.ndarray] | None:
+def language_probabilities(
+    base_model: str, waveforms: Sequence[np.ndarray], device: str = "cpu"
+) -> tuple[list[str], np.ndarray] | None:
     """Whisper's own detection: its languages, and the probability of each for every waveform, float32 (clips, 99).
 
     None where `base_model` has no decoder or knows no languages.
@@ -84,18 +87,19 @@ def language_probabilities(base_model: str, waveforms: Sequence[np.ndarray]) -> 
     if tokens is None:
         return None
     model = WhisperForConditionalGeneration.from_pretrained(base_model, use_safetensors=True, dtype=torch.float32)
+    model = model.to(torch.device(device)).eval()  # type: ignore[arg-type]  # its type is lost in a wrapper
     numbers = list(tokens.values())
     rows = [
-        teacher.probabilities(model.eval(), [waveform], numbers)[0]
+        teacher.probabilities(model, [waveform], numbers)[0]
         for waveform in tqdm(waveforms, "zero-shot Whisper", mininterval=2)
     ]
     return list(tokens), np.stack(rows)
 
 
-def zero_shot(base_model: str, waveforms: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+def zero_shot(base_model: str, waveforms: Sequence[np.ndarray], device: str = "cpu") -> dict[str, np.ndarray]:
     """What Whisper's own detection names, over the three languages and with the probabilities of their families: class
     indices (clips,) by the name of the method. None where it has no decoder."""
-    detected = language_probabilities(base_model, waveforms)
+    detected = language_probabilities(base_model, waveforms, device)
     if detected is None:
         return {}
     languages, probabilities = detected
@@ -116,10 +120,12 @@ def linear_probe(
     window: float,
     train: tuple[Sequence[np.ndarray], Sequence[int]],
     test: Sequence[np.ndarray],
+    device: str = "cpu",
 ) -> dict[str, np.ndarray]:
     """What a logistic regression names on the mean states of two layers of the frozen encoder, those at two thirds and
     at the end, trained on clips as recorded: class indices (clips,) by the name of the method."""
     model = checkpoint.load_base(base_model, window).eval()
+    model.to(torch.device(device))
     last = len(model.encoder.layers)
     middle = max(1, round(last * 2 / 3))
 

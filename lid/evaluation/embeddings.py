@@ -10,7 +10,8 @@ from lid.audio import SAMPLE_RATE
 from lid.features import FRAME_SAMPLES
 from lid.identify import Model
 from lid.languages import CODES
-from lid.model import precision, whisper
+from lid.model import whisper
+from lid.training import hardware
 
 if TYPE_CHECKING:
     from transformers import WhisperForAudioClassification
@@ -37,7 +38,7 @@ def clip_means(
         padded = np.zeros((len(rows), max(lengths[i] for i in rows) * FRAME_SAMPLES), np.float32)
         for row, i in zip(padded, rows, strict=True):
             row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
-        with torch.inference_mode(), precision.autocast(device):
+        with torch.inference_mode(), hardware.autocast(device):
             frames = compute(model, whisper.log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
         for values, i in zip(frames.float().cpu().numpy(), rows, strict=True):
             out[i] = values[: lengths[i]].mean(axis=0)

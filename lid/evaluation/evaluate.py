@@ -4,7 +4,7 @@ import csv
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -41,8 +41,22 @@ CHANNELS = {
 }
 
 
-def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, most: int = 100) -> dict[str, tuple]:
-    """Three forms of a validation set, {name: (waveforms, labels)}: as it is, through random channels, 2 s of those.
+class HeldOut(NamedTuple):
+    """Waveforms (samples,), their labels, int (clips,), and the number of the group that each is in, int (clips,)."""
+
+    waveforms: Sequence[np.ndarray]
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+
+
+def copies(
+    waveforms: Sequence[np.ndarray],
+    labels: Sequence[int],
+    seed: int,
+    most: int = 100,
+    groups: Sequence[int] | None = None,
+) -> dict[str, HeldOut]:
+    """Three forms of a validation set: as it is ("clean"), through random channels ("channel"), 2 s of those ("short").
 
     At most `most` clips of each language, drawn from the seed: validation should not cost more than training.
     """
@@ -52,27 +66,36 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     clean = [waveforms[i] for i in chosen]
     changed = [augment.augment(w, np.random.default_rng([seed, i])) for i, w in zip(chosen, clean, strict=True)]
     short = [center_crop(w, 2.0) for w in changed]
-    return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
+    of = None if groups is None else np.asarray(groups)[chosen]
+    forms = {"clean": clean, "channel": changed, "short": short}
+    return {name: HeldOut(form, labels[chosen], of) for name, form in forms.items()}
 
 
 def score(
-    model: "WhisperForAudioClassification", held_out: dict[str, tuple], background: Sequence[np.ndarray] = ()
+    model: "WhisperForAudioClassification", held_out: dict[str, HeldOut], background: Sequence[np.ndarray] = ()
 ) -> dict[str, float]:
-    """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, by which training selects. With
-    voices of `background` languages it selects by `score`, the sum of accuracy and `auroc`: how well the head's rows
-    keep the clean copy apart from those."""
+    """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, by which training selects. Where the
+    copies have groups, such as recording conditions, each group counts alike, however many clips it has; `worst_group`
+    is the lowest accuracy of one in the first copy. With voices of `background` languages training selects by `score`,
+    the sum of accuracy and `auroc`: how well the head's rows keep the clean copy apart from those."""
     accuracy, loss = {}, []
     apart: dict[str, float] = {}
-    for name, (waveforms, labels) in held_out.items():
+    worst: dict[str, float] = {}
+    for name, (waveforms, labels, groups) in held_out.items():
         logits = clip_means(whisper.frame_logits, model, waveforms)
         own = logits[:, : len(CODES)]
-        accuracy[name] = round(float((own.argmax(axis=1) == labels).mean()), 5)
+        right = own.argmax(axis=1) == labels
+        groups = np.zeros(len(labels), int) if groups is None else groups
+        by_group = [right[groups == group].mean() for group in np.unique(groups)]
+        accuracy[name] = round(float(np.mean(by_group)), 5)
+        worst = worst or ({"worst_group": float(min(by_group))} if len(by_group) > 1 else {})
         loss.append(metrics.nll(own, labels))
         if not apart and len(background) and logits.shape[1] > len(CODES):
             others = clip_means(whisper.frame_logits, model, background)
             scores = (_rows_log_odds(of).tolist() for of in (logits, others))
             apart = {"auroc": metrics.detection(*scores)["auroc"]}
     means = {"accuracy": float(np.mean(list(accuracy.values()))), "loss": float(np.mean(loss))}
+    means |= worst
     means |= apart and {**apart, "score": means["accuracy"] + apart["auroc"]}
     return {name: round(value, 5) for name, value in means.items()} | accuracy
 
@@ -118,6 +141,14 @@ def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Predict
         for clip, p in zip(clips, predictions, strict=True):
             row = [clip.path, clip.language, p.language or "", *p.probabilities.values()]
             table.writerow([*row, p.known_score, round(p.speech_seconds, 3)])
+
+
+def mistakes(file: Path) -> list[dict[str, str]]:
+    """Rows of the table that `write_predictions` wrote in which another language was named than was spoken, or none:
+    those of which the model was surest come first."""
+    with file.open(encoding="utf-8", newline="") as table:
+        rows = [row for row in csv.DictReader(table, delimiter="\t") if row["named"] != row["spoken"]]
+    return sorted(rows, key=lambda row: -float(row[row["named"]]) if row["named"] else 0.0)
 
 
 def by_length(model: Model, part: Part, seconds: Sequence[float] = LENGTHS) -> dict[str, dict]:

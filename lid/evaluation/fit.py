@@ -21,14 +21,16 @@ KNOWN_CLIPS = 250  # of each of the three languages, to fit where it lies; 500 g
 SPEECH_CLIPS = 900  # crops of speech, and as many of sounds without, for the row that tells them apart
 
 
-def fit(checkpoint: Checkpoint, parts: Parts, noises: Sequence[np.ndarray], seed: int) -> dict[str, float]:
+def fit(
+    checkpoint: Checkpoint, parts: Parts, noises: Sequence[np.ndarray], seed: int, device: str = "cpu"
+) -> dict[str, float]:
     """Fit temperature and detector on training and validation clips and recorded `noises`, and put them into the
     checkpoint. Returns `temperature`, and the `threshold` of the score for the three languages."""
-    predictions = evaluate.identify(LanguageIdentifier.of(checkpoint.model), parts.validation.clips)
+    predictions = evaluate.identify(LanguageIdentifier.of(checkpoint.model, device=device), parts.validation.clips)
     logits = np.stack([p.logits for p in predictions])
     temperature = Calibration.fit(logits, parts.validation.labels).temperature
     checkpoint.divide_logits(temperature)
-    identifier = LanguageIdentifier.of(checkpoint.model)
+    identifier = LanguageIdentifier.of(checkpoint.model, device=device)
     detector = fit_speech(identifier, checkpoint.detector, parts, noises, seed)
     if detector.languages:
         detector = fit_known(identifier.with_detector(detector), parts)

@@ -33,10 +33,10 @@ class Once:
         return json.loads(file.read_text())
 
 
-def load(folder: Path) -> LanguageIdentifier:
-    """A saved checkpoint as it is served, but with the detector that was fitted in place of its graph, because the
+def load(folder: Path, device: str = "cpu") -> LanguageIdentifier:
+    """A saved checkpoint as it is served on a device, but with the detector that was fitted in place of its graph: the
     evaluation looks at the parts of its score. Raises InputError when there is no usable one."""
-    return LanguageIdentifier.load(folder).with_detector(OpenSetDetector.load(folder))
+    return LanguageIdentifier.load(folder, device).with_detector(OpenSetDetector.load(folder))
 
 
 def served(
@@ -73,6 +73,16 @@ def served(
         "score_parts": list(open_set.fitted(identifier).score_parts),  # none where it is the distance alone
         "precision": once("precision", getattr, model, "precision"),
     }
+
+
+def other_corpora(identifier: LanguageIdentifier, corpora: Mapping[str, Sequence], once: Once) -> dict[str, dict]:
+    """What the checkpoint does on clips of corpora that nothing was trained on, as `lid.evaluation.evaluate.report`
+    says it, by the corpus's name."""
+
+    def report(clips: Sequence) -> dict:
+        return evaluate.report(evaluate.identify(identifier, clips), clips)
+
+    return {name: once(f"corpus-{number}", report, clips) for number, (name, clips) in enumerate(corpora.items())}
 
 
 def write(file: Path, metrics: dict) -> None:

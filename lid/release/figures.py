@@ -26,7 +26,7 @@ def draw(metrics: dict, points: Sequence[dict], folder: Path) -> list[str]:
         "verdicts.svg": (verdicts, _verdict_rows(metrics)),
         "seconds.svg": (seconds, metrics["lengths"]),
         "roc.svg": (roc, openness if "roc" in openness else None),
-        "learning.svg": (learning, metrics.get("history")),
+        "learning.svg": (learning, metrics if metrics.get("history") else None),
         "embeddings.png": (embeddings, points),
     }
     for name, (function, numbers) in figures.items():
@@ -137,8 +137,10 @@ def roc(openness: dict, file: Path) -> None:
     _save(figure, file)
 
 
-def learning(history: Sequence[dict], file: Path) -> None:
-    """What training was validated by, over its steps: losses on the left, shares on the right."""
+def learning(metrics: dict, file: Path) -> None:
+    """What training was validated by, over its steps: losses on the left, and how the loss went between validations;
+    shares on the right."""
+    history, curve = metrics["history"], metrics.get("curve", [])
     figure, (left, right) = _axes(9, 4, 2)
     steps = [entry["step"] for entry in history]
     names = [name for name in history[0] if name not in ("step", "score")]  # score: a sum, what is selected by
@@ -147,6 +149,10 @@ def learning(history: Sequence[dict], file: Path) -> None:
         for name, colour in zip(of, PALETTE, strict=False):
             values, label = [entry[name] for entry in history], name.replace("_", " ")
             axes.plot(steps, values, color=colour, marker="o", markersize=3, linewidth=1.2, label=label)
+        if is_loss and curve:
+            axes.plot(
+                [p["step"] for p in curve], [p["train_loss"] for p in curve], color="0.6", linewidth=0.8, zorder=0
+            )
         axes.set(xlabel="step", ylabel=title)
         axes.grid(axis="y", color="0.9")
         if of:

@@ -45,7 +45,8 @@ PICTURES = {  # file of lid.release.figures -> what it shows, and how to read it
     ),
     "learning.svg": (
         "Learning curves: losses and validation accuracy against steps",
-        "Each point is one validation; the weights kept are those with the highest accuracy on the right.",
+        "Each point is one validation of the running average of the weights; a line without points is the loss as it "
+        "went.",
     ),
     "embeddings.png": (
         "Map of embeddings, coloured by language on the left and by recording condition on the right",
@@ -104,6 +105,8 @@ def fill(
         "proof": _proof(audit),
         "shortcut_table": _shortcut_table(metrics["shortcuts"]),
         "history_table": _history_table(metrics["history"]),
+        "kept_text": _kept_text(metrics),
+        "other_corpora": _other_corpora(metrics.get("other_corpora", {})),
         "background_count": len(background),
         "background_names": ", ".join(background) or "none",
         "recall_table": _recall_table(test),
@@ -401,6 +404,35 @@ def _history_table(history: list[dict]) -> str:
         return ""
     names = list(history[0])
     return _table(names, [[entry.get(name, "—") for name in names] for entry in history])
+
+
+def _kept_text(metrics: dict) -> str:
+    """Which of the averages of the weights that were validated is in the checkpoint."""
+    if "kept" not in metrics:
+        return "Which of these averages the checkpoint has, the run did not record."
+    return f"The best of these {len(metrics['history'])} averages, that of step {metrics['kept']:,}, is kept."
+
+
+def _other_corpora(corpora: dict) -> str:
+    """Whole corpora that nothing was trained or chosen on, where the run was given any."""
+    if not corpora:
+        return ""
+    rows = [
+        [name, rate["clips"], _share(rate), f"{rate['macro_f1']:.3f}", rate["ece"], *_recalls(rate)]
+        for name, rate in corpora.items()
+    ]
+    head = [
+        "corpus",
+        "clips",
+        "accuracy (95 % interval)",
+        "macro F1",
+        "ECE",
+        *(f"{NAMES[code]} recall" for code in CODES),
+    ]
+    return (
+        "### Corpora that nothing was trained on\n\nOther speakers, texts and microphones; neither weights nor "
+        "thresholds were chosen by them.\n\n" + _table(head, rows)
+    )
 
 
 def _split_table(audit: dict) -> str:

@@ -21,6 +21,7 @@ from lid.data.parts import Part
 from lid.features import FRAME_SAMPLES, HOP
 from lid.languages import CODES
 from lid.model import whisper
+from lid.training.config import Optimisation
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,18 @@ class BatchOptions:
     augmented: bool = True
     clean: bool = False
     whole_window: float = 0.1  # share of batches padded to the longest length, as a stock pipeline serves them
+
+    @classmethod
+    def of(cls, settings: Optimisation, window: float) -> "BatchOptions":
+        """As a run with these settings draws its batches, for a model that hears `window` seconds at once."""
+        return cls(
+            settings.batch_size,
+            window,
+            settings.speaker_cap,
+            settings.seed,
+            settings.background_share,
+            clean=settings.anchor > 0,
+        )
 
 
 class _Row(NamedTuple):
@@ -82,6 +95,14 @@ class BalancedBatches(Dataset):
 
     def __len__(self) -> int:
         return self.steps
+
+    def longest(self) -> dict[str, torch.Tensor]:
+        """A batch that takes as much memory as any may: the first one, padded to the longest length."""
+        frames = 2 * int(self.options.longest * SAMPLE_RATE) // FRAME_SAMPLES
+        batch = self[0]
+        for name in {"mel", "clean"} & batch.keys():
+            batch[name] = torch.nn.functional.pad(batch[name], (0, frames - batch[name].shape[2]))
+        return batch
 
     def rows(self, step: int) -> tuple[np.ndarray, list[int]]:
         """A batch before it becomes a spectrogram: float32 (rows, samples) at 16 kHz, and each row's label."""

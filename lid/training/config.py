@@ -44,6 +44,12 @@ class Sources:
     data: tuple[str, ...] = setting(MISSING, f"Uzbek, Russian and English. {HOW}", "SOURCE")
     extra_train: tuple[str, ...] = setting((), "more of the three languages, never tested on", "SOURCE")
     background: tuple[str, ...] = setting((), "other languages, to know what is none of the three", "SOURCE")
+    eval_also: tuple[str, ...] = setting(
+        (),
+        "corpora that nothing is trained or chosen on, to test on, as in hub:google/fleurs:uz_uz:test",
+        "SOURCE",
+        before=(),
+    )
     noise: Path | None = setting(None, "folder of noise recordings to mix in", "FOLDER")  # noqa: RUF009
     base_model: str = setting("openai/whisper-medium", "any Whisper id or folder", "MODEL")
     init_from: str | None = setting(
@@ -55,7 +61,9 @@ class Sources:
 class Data:
     """which of the clips are taken"""
 
-    want: int | None = setting(None, "clips of each language at most; all by default")
+    # Of 8,000 steps of 24 clips five in eight rows are of the three languages: 40,000 draws of each. 20,000 clips, of
+    # which 16,000 train, are then heard two or three times, never augmented alike; more would hardly be heard.
+    want: int = setting(20_000, "clips of each language at most; 0 takes all", before=0)
     max_per_speaker: int | None = setting(None, "clips of one voice at most, where clips are chosen")
 
 
@@ -122,7 +130,15 @@ class Run:
 
     output: Path = setting(MISSING, "folder for all results; the same again resumes the run", "FOLDER")  # noqa: RUF009
     cache_dir: Path = setting(CACHE, "where streamed and decoded clips are kept", "FOLDER")  # noqa: RUF009
-    workers: int = setting(1, "processes that decode and augment")
+    workers: int | None = setting(
+        None, "processes that decode and augment; by default all cores but one for a GPU, else one"
+    )
+    clips_at_once: int | None = setting(
+        None, "clips that go through the device together; as many as fit by default", before=None
+    )
+    track: str | None = setting(
+        None, "where to draw curves as it runs: tensorboard, trackio or wandb, once installed", "TRACKER", before=None
+    )
     cpu: bool = setting(False, "leave the GPU alone")
     prepare_only: bool = setting(False, "stop after the split and its audit")
     push_to_hub: str | None = setting(
@@ -140,6 +156,25 @@ class Config:
     optimisation: Optimisation
     evaluation: Evaluation
     run: Run
+
+    def check(self, processes: int) -> None:
+        """Raise InputError for settings that make no sense, or not for so many processes that train together."""
+        if self.optimisation.batch_size % processes:  # each gets as many clips, or their mean is not the batch's
+            raise InputError(f"--batch-size must be a multiple of the {processes} processes.", "batch")
+        for name, share in (
+            ("background-share", self.optimisation.background_share),
+            ("held-out-voices", self.evaluation.held_out_voices),
+        ):
+            if not 0 <= share < 1:
+                raise InputError(f"--{name} is a share from 0 to under 1, not {share}.", "option")
+        if self.run.clips_at_once is not None and self.run.clips_at_once < 1:
+            raise InputError(f"--clips-at-once is 1 or more, not {self.run.clips_at_once}.", "option")
+
+    def with_teacher(self, found: bool) -> "Config":
+        """These settings; without distillation where the base model turned out to be no teacher."""
+        if found or not self.optimisation.distil:
+            return self
+        return dataclasses.replace(self, optimisation=dataclasses.replace(self.optimisation, distil=0.0))
 
     @property
     def groups(self) -> list:

@@ -15,6 +15,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +29,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from lid.errors import InputError
-from lid.model import checkpoint, precision, whisper
+from lid.model import checkpoint, whisper
+from lid.training import hardware
+from lid.training.batches import BalancedBatches
 from lid.training.config import Optimisation, before
 
 if TYPE_CHECKING:
@@ -49,63 +52,148 @@ DECISIVE = (
     "distil",
     "anchor",
 )
+CURVE_POINTS = 200  # of losses, over the whole run
 VARIANCE_BATCHES = 8  # the first of a run, which are asked how far apart clips' mean states lie
+
+
+class Trained(NamedTuple):
+    """What a run leaves beside its weights: the `history` of validations, the `curve` of losses and learning rates over
+    the steps, and the step whose averaged weights were kept."""
+
+    history: list[dict]
+    curve: list[dict]
+    kept: int
 
 
 def train(
     model: PeftModel,
-    batches: Dataset,
+    batches: BalancedBatches,
     validate: Callable[[PeftModel], dict[str, float]],
     options: Optimisation,
     folder: Path,
     accelerator: Accelerator,
-    workers: int = 0,
-) -> list[dict]:
-    """Train in place, leave the best averaged weights in `model`, and return the history of validations.
+    workers: int | None = 0,
+    at_once: int | None = None,
+) -> Trained:
+    """Train in place, and leave the best averaged weights in `model`.
 
     `batches[step]` is a dict with `mel` and `labels`, and with `posterior` and `clean` where the options' `distil` and
     `anchor` are not 0; `validate(model)` returns at least `accuracy` and `loss`. State is kept in `folder` every
-    `save_every` steps, and a run finding one there goes on from it. `workers` other processes make batches.
+    `save_every` steps, and a run finding one there goes on from it. `workers` other processes make batches
+    (None: as suits the machine).
+
+    Of each batch, `at_once` rows go through the device together, and their gradients are added up: the result is that
+    of a whole batch, in less memory. None tries how many fit. Raises InputError where the memory is too small.
     """
-    bf16 = not options.fp32 and precision.supports_bf16(accelerator.device)
+    if workers is None:
+        on_card = accelerator.device.type == "cuda"
+        workers = hardware.default_workers(accelerator.num_processes) if on_card else 1
+    workers = hardware.fitting_workers(workers, sum(tensor.nbytes for tensor in batches.longest().values()))
     model.to(accelerator.device)
     if options.gradient_checkpointing:
         checkpoint.inside(model).gradient_checkpointing_enable()
-    run = Run(model, options, folder, bf16)
-    forward = accelerator.prepare(_Heads(model))
+    run = Run(model, options, folder, accelerator)
+    heads = _Heads(model)
+    forward = accelerator.prepare(heads)
     if options.anchor and run.variance is None:
-        run.variance = _variance(model, _loader(batches, 0, min(VARIANCE_BATCHES, options.steps), workers), accelerator)
+        some = _loader(batches, 0, min(VARIANCE_BATCHES, options.steps), workers, accelerator)
+        run.variance = _variance(model, some, accelerator)
+    step = Step(model, forward, options, run.variance, accelerator)
+    if at_once is None:
+        at_once = _most_at_once(Step(model, heads, options, run.variance, accelerator), batches, accelerator)
     bar = tqdm(
         total=options.steps, initial=run.step, unit="step", mininterval=2, disable=not accelerator.is_main_process
     )
-    for batch in _loader(batches, run.step, options.steps, workers):
+    for batch in _loader(batches, run.step, options.steps, workers, accelerator):
         if run.out_of_patience():
             break
         torch.manual_seed(options.seed * 1_000_003 + run.step)  # LoRA's dropout
         model.train()
-        batch = {name: tensor.to(accelerator.device) for name, tensor in batch.items()}
-        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16):
-            base = _base_states(model, batch["clean"]) if options.anchor else None
-            heard = forward(batch["mel"])
-        loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
-        if heard.sounds is not None:
-            said = heard.sounds.log_softmax(dim=-1)
-            loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
-        if base is not None:
-            loss = loss + options.anchor * (heard.states - base).square().mean() / run.variance
-        accelerator.backward(loss)
-        run.update(float(accelerator.reduce(loss.detach(), "mean")))
+        try:
+            loss = step(batch, at_once)
+        except torch.OutOfMemoryError as error:
+            raise InputError(hardware.out_of_memory(min(at_once, len(batch["labels"]))), "memory") from error
+        run.update(accelerator.reduce(loss, "mean"))
         bar.update()
-        bar.set_postfix(loss=f"{run.loss:.3f}", best=f"{run.best_accuracy:.4f}", refresh=False)
+        if run.curve and run.curve[-1]["step"] == run.step:
+            bar.set_postfix(loss=f"{run.loss:.3f}", best=f"{run.best_accuracy:.4f}", refresh=False)
+            accelerator.log(run.curve[-1], step=run.step)
         if run.step % options.validate_every == 0 or run.step == options.steps:
             run.validate(validate)
+            accelerator.log({f"validation/{name}": value for name, value in run.history[-1].items()}, step=run.step)
             if accelerator.is_main_process:
                 tqdm.write(json.dumps(run.history[-1]))
         if accelerator.is_main_process and (run.step % options.save_every == 0 or run.step == options.steps):
             run.save()
     bar.close()
     run.load_best()
-    return run.history
+    return Trained(run.history, run.curve, run.kept)
+
+
+class Step:
+    """Forward and backward for one batch: adds gradients to the model's weights and returns the batch's loss.
+
+    `forward` is a `_Heads`, as Accelerate has wrapped it or bare; `variance` is that of clips' mean states.
+    """
+
+    def __init__(
+        self,
+        model: PeftModel,
+        forward: nn.Module,
+        options: Optimisation,
+        variance: float | None,
+        accelerator: Accelerator,
+    ):
+        self.model, self.forward, self.options = model, forward, options
+        self.variance, self.accelerator = variance, accelerator
+
+    def __call__(self, batch: dict[str, torch.Tensor], at_once: int) -> torch.Tensor:
+        rows = len(batch["labels"])
+        total = torch.zeros((), device=self.accelerator.device)
+        for start in range(0, rows, at_once):
+            some = {
+                name: tensor[start : start + at_once].to(self.accelerator.device, non_blocking=True)
+                for name, tensor in batch.items()
+            }
+            last = start + at_once >= rows  # processes exchange gradients once a batch
+            with nullcontext() if last else self.accelerator.no_sync(self.forward):
+                loss = self._loss(some) * (len(some["labels"]) / rows)
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        options = self.options
+        with self.accelerator.autocast():
+            base = _base_states(self.model, batch["clean"]) if options.anchor else None
+            heard = self.forward(batch["mel"])
+        loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
+        if heard.sounds is not None:
+            said = heard.sounds.log_softmax(dim=-1)
+            loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
+        if base is not None:
+            loss = loss + options.anchor * (heard.states - base).square().mean() / self.variance
+        return loss
+
+
+def _most_at_once(step: Step, batches: BalancedBatches, accelerator: Accelerator) -> int:
+    """How many rows of the longest batch there may be fit into this device's memory; all, on a CPU."""
+    longest = batches.longest()
+    rows = len(longest["labels"])
+    if accelerator.device.type != "cuda":
+        return rows
+
+    def attempt(clips: int) -> None:
+        step.model.train()
+        try:
+            step({name: tensor[:clips] for name, tensor in longest.items()}, clips)
+        finally:
+            step.model.zero_grad()
+
+    found = hardware.most_at_once(attempt, rows)
+    if found < rows:
+        print(f"{found} of {rows} clips go through {torch.cuda.get_device_name(accelerator.device)} at once.")
+    return found
 
 
 class Run:
@@ -114,18 +202,26 @@ class Run:
     `save` puts it into one safetensors file, replaced in one move; making a Run where such a file is goes on from it.
     """
 
-    def __init__(self, model: PeftModel, options: Optimisation, folder: Path, bf16: bool = False):
+    def __init__(self, model: PeftModel, options: Optimisation, folder: Path, accelerator: Accelerator):
         self.model, self.options, self.file = model, options, Path(folder) / "state.safetensors"
-        self.settings = {name: getattr(options, name) for name in DECISIVE} | {"bf16": bf16}
+        self.accelerator = accelerator
+        self.settings = {name: getattr(options, name) for name in DECISIVE}
         self.weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=options.weight_decay)
+        self.optimizer = accelerator.prepare(torch.optim.AdamW(self._groups(), weight_decay=options.weight_decay))
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
         self.best = dict(self.average)
-        self.step, self.loss = 0, float("nan")
+        self.step, self.kept = 0, 0
+        self.running = torch.full((), math.nan, dtype=torch.float64, device=accelerator.device)  # mean loss
         self.history: list[dict] = []
+        self.curve: list[dict] = []
         self.variance: float | None = None  # of clips' mean states in the base model, once it is measured
         if self.file.exists():
             self._resume()
+
+    @property
+    def loss(self) -> float:
+        """The running mean of the loss. Waits for the device to finish, so it is not asked for at every step."""
+        return float(self.running)
 
     @property
     def best_accuracy(self) -> float:
@@ -138,19 +234,24 @@ class Run:
             len(ranks) - self.options.patience
         )
 
-    def update(self, loss: float) -> None:
-        """One optimizer step on the gradients there are."""
+    def update(self, loss: torch.Tensor) -> None:
+        """One optimizer step on the gradients there are. In float16 one that overflowed is left out, and the scale of
+        the gradients halved."""
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(self.step, self.options)
-        nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        norm = self.accelerator.clip_grad_norm_(list(self.weights.values()), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
-        self.loss = loss if self.step == 1 else 0.98 * self.loss + 0.02 * loss
+        self.running = loss.double() if self.step == 1 else 0.98 * self.running + 0.02 * loss.double()
         decay = min(self.options.average_decay, self.step / (self.step + 10))
         with torch.no_grad():
             for name, weight in self.weights.items():
                 self.average[name].lerp_(weight, 1.0 - decay)
+        if self.step % max(1, self.options.steps // CURVE_POINTS) == 0:
+            rate = self.optimizer.param_groups[0]["lr"]
+            point = {"train_loss": self.loss, "learning_rate": rate, "gradient_norm": float(norm)}
+            self.curve.append({"step": self.step} | {of: value for of, value in point.items() if math.isfinite(value)})
 
     def validate(self, validate: Callable[[PeftModel], dict[str, float]]) -> None:
         """Measure the averaged weights, and remember them if they are the best so far."""
@@ -160,7 +261,7 @@ class Run:
         measured = {"step": self.step, "train_loss": round(self.loss, 5), **validate(self.model)}
         self._put(current)
         if all(_rank(measured) > _rank(entry) for entry in self.history):
-            self.best = {name: p.clone() for name, p in self.average.items()}
+            self.best, self.kept = {name: p.clone() for name, p in self.average.items()}, self.step
         self.history.append(measured)
 
     def save(self) -> None:
@@ -173,7 +274,9 @@ class Run:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
         about = {"step": self.step, "loss": self.loss, "history": self.history, "settings": self.settings}
-        about["variance"] = self.variance
+        about |= {"variance": self.variance, "curve": self.curve, "kept": self.kept}
+        if self.accelerator.scaler is not None:
+            about["scaler"] = self.accelerator.scaler.state_dict()
         try:
             with checkpoint.writing(self.file):
                 save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial, {"run": json.dumps(about)})
@@ -198,6 +301,7 @@ class Run:
         shapes = {name: weight.shape for name, weight in self.weights.items()}
         kept = {name: weight.shape for name, weight in kinds["weights"].items()}
         settings = {name: value for name, value in before(Optimisation).items() if name in DECISIVE} | about["settings"]
+        settings.pop("bf16", None)  # of older runs: a card of another kind may go on
         if kept != shapes or settings != self.settings:
             others = [
                 f"{name} was {settings.get(name)}"
@@ -209,8 +313,13 @@ class Run:
                 "settings or another --output.",
                 "resume",
             )
-        self.step, self.loss, self.history = about["step"], about["loss"], about["history"]
-        self.variance = about.get("variance")
+        self.step, self.history = about["step"], about["history"]
+        self.running.fill_(about["loss"])
+        self.variance, self.curve = about.get("variance"), about.get("curve", [])
+        best = max(self.history, key=_rank, default={"step": 0})["step"]
+        self.kept = about.get("kept", best)
+        if self.accelerator.scaler is not None and "scaler" in about:
+            self.accelerator.scaler.load_state_dict(about["scaler"])
         self.average, self.best = kinds["average"], kinds["best"]
         self._put(kinds["weights"])
         for kind, values in kinds.items():
@@ -270,9 +379,14 @@ def _variance(model: PeftModel, batches: DataLoader, accelerator: Accelerator) -
     return float(accelerator.gather(states).var(dim=0).mean())
 
 
-def _loader(batches: Dataset, start: int, steps: int, workers: int) -> DataLoader:
-    rest = Subset(batches, range(start, steps))
-    return DataLoader(rest, batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None)
+def _loader(batches: Dataset, start: int, steps: int, workers: int, accelerator: Accelerator) -> DataLoader:
+    return DataLoader(
+        Subset(batches, range(start, steps)),
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=hardware.PREFETCH if workers else None,
+        pin_memory=accelerator.device.type == "cuda",  # copied to the card while it computes
+    )
 
 
 def _schedule(step: int, options: Optimisation) -> float:

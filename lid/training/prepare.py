@@ -2,18 +2,21 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lid.data import waveforms
 from lid.data.clip import BACKGROUND, EXTRA, HELD_OUT, OWN, PARTS, Clip, StoredClip
-from lid.data.curation import audit, background, losses, quality, splits
+from lid.data.curation import audit, background, conditions, kept_split, losses, quality, splits
 from lid.data.parts import Part, Parts
 from lid.data.sources import spec
 from lid.errors import InputError
 from lid.languages import CODES
-from lid.training.config import Data, Evaluation, Sources
+from lid.training import config, hardware
+from lid.training.config import Data, Evaluation, Run, Sources
+
+CONDITIONS = 3  # groups of voices of each language, by how they were recorded
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,12 @@ def select(
     evaluation: Evaluation,
     cache_dir: Path,
     records: Path | None = None,
-    workers: int = 0,
+    workers: int | None = 0,
     progress: bool = True,
 ) -> Selection:
-    """Read all sources, check every clip, and split. The same selection for the same sources in every run. What was
-    left out, and why, is written to dropped.tsv in the folder `records`.
+    """Read all sources, check every clip in `workers` other processes (None: as suits the machine), and split. The same
+    selection for the same sources in every run. What was left out, and why, is written to dropped.tsv in the folder
+    `records`.
 
     Raises InputError for sources that cannot be read, for held-out languages that none of them has, and where a
     language has lost its clips.
@@ -47,11 +51,21 @@ def select(
     if records:  # first: it is what one looks at when the next line ends the run
         quality.write_dropped_tsv(records / "dropped.tsv", checked.dropped)
     tested = [clip for clip in checked.kept if clip.role != EXTRA]
-    losses.require_languages(tested, checked.dropped, (*CODES, *background_languages(sources)), data.want)
+    losses.require_languages(tested, checked.dropped, (*CODES, *background_languages(sources)), data.want or None)
     own = [clip for clip in checked.kept if clip.role == OWN]
-    split = splits.split(own, same_speaker=checked.same_speaker)
+    split = kept_split.split(own, checked.same_speaker, cache_dir)
     split.train += [clip for clip in checked.kept if clip.role == EXTRA]
     return _with_background(checked, split, evaluation)
+
+
+def of_run(folder: Path) -> Selection:
+    """The selection that the run in `folder` trained and tested on, once more: its sources must still be there, or in
+    the cache. Raises InputError where the run has no settings.json."""
+    sources, data = config.load(folder, Sources), config.load(folder, Data)
+    evaluation, run = config.load(folder, Evaluation), config.load(folder, Run)
+    if sources is None or data is None or evaluation is None or run is None:
+        raise InputError(f"{folder} has no {config.FILE_NAME}: it is no run of train_lora.py, or an old one.", "run")
+    return select(sources, data, evaluation, run.cache_dir, progress=False)
 
 
 def _with_background(checked: quality.Checked, split: splits.Split, evaluation: Evaluation) -> Selection:
@@ -82,7 +96,7 @@ def check(
     data: Data,
     held_out_languages: Sequence[str],
     cache_dir: Path,
-    workers: int = 0,
+    workers: int | None = 0,
     progress: bool = True,
 ) -> quality.Checked:
     """Clips of all sources that are fit to use, each with its role, and why the others are not."""
@@ -92,7 +106,7 @@ def check(
         raise InputError(f"--held-out-languages names {', '.join(unknown)}, which --background has not.", "data")
 
     def rows(specs: Sequence[str], languages: Sequence[str]) -> spec.Clips:
-        return spec.load_clips(specs, languages, cache_dir, data.want, data.max_per_speaker, progress)
+        return spec.load_clips(specs, languages, cache_dir, data.want or None, data.max_per_speaker, progress)
 
     own = rows(sources.data, CODES)
     extra = rows(sources.extra_train, CODES) if sources.extra_train else []
@@ -105,7 +119,56 @@ def check(
     orphans: dict[str, list[str]] = {}
     for source, names in own.orphans.items():
         orphans.setdefault(source.partition("=")[0], []).extend(names)
+    return _checked(clips, cache_dir, workers, progress, orphans)
+
+
+def _checked(
+    clips: Sequence,
+    cache_dir: Path,
+    workers: int | None,
+    progress: bool,
+    orphans: Mapping[str, Iterable[str]] | None = None,
+) -> quality.Checked:
+    workers = hardware.default_workers() if workers is None else workers
     return quality.check(clips, cache_dir / "facts.jsonl", workers=workers, progress=progress, orphans=orphans)
+
+
+def other_corpora(
+    specs: Sequence[str],
+    trained: Selection,
+    data: Data,
+    cache_dir: Path,
+    workers: int | None = 0,
+    progress: bool = True,
+) -> dict[str, list[Clip]]:
+    """Clips of corpora that nothing is trained on, by the corpus's name. Clips that are unfit are left out, and those
+    that the selection has as well, by their bytes or their voices. Raises InputError where nothing is left of one."""
+    named: dict[str, list[str]] = {}
+    for one in specs:
+        named.setdefault(spec.corpus_name(one), []).append(one)
+    known = {facts.sha256 for facts in trained.checked.facts}
+    voices = {clip.speaker for clip in trained.checked.kept} - {""}
+    result = {}
+    for name, places in named.items():
+        rows = spec.load_clips(places, CODES, cache_dir, data.want or None, data.max_per_speaker, progress)
+        checked = _checked(rows, cache_dir, workers, progress)
+        pairs = zip(checked.kept, checked.facts, strict=True)
+        result[name] = [c for c, facts in pairs if facts.sha256 not in known and c.speaker not in voices]
+        if not result[name]:
+            raise InputError(f"--eval-also: no clip of {name} is fit to test on and new to the training.", "emptied")
+    return result
+
+
+def recording_conditions(selection: Selection) -> list[int]:
+    """The recording condition of each clip that validates: numbers of groups of one language's voices."""
+    facts = {_place(clip): one for clip, one in zip(selection.checked.kept, selection.checked.facts, strict=True)}
+    clips = selection.split.validation
+    found = conditions.group(clips, [facts[_place(clip)] for clip in clips], CONDITIONS)
+    return [CONDITIONS * CODES.index(clip.language) + number for clip, number in zip(clips, found, strict=True)]
+
+
+def _place(clip: Clip | StoredClip) -> tuple[str, str, str, str]:
+    return clip.language, clip.source, clip.path, clip.speaker
 
 
 def write_records(selection: Selection, folder: Path) -> None:

@@ -20,8 +20,8 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES as WHISPE
 from lid.audio import SAMPLE_RATE
 from lid.data import waveforms
 from lid.data.parts import Part
-from lid.model import precision
 from lid.model.whisper import log_mel
+from lid.training import hardware
 
 PADDED = 30 * SAMPLE_RATE  # samples: what Whisper was trained on
 BATCH = 16
@@ -48,6 +48,8 @@ def prepare(
     """
     tokens = language_tokens(base_model)
     if tokens is None:
+        if progress:
+            print(f"{base_model} has no decoder that names languages, so there is nothing to distil.")
         return None
     name = hashlib.sha256(f"{waveforms.key(part.clips)}/{_identity(base_model)}".encode()).hexdigest()[:16]
     file = cache_dir / f"teacher-{name}.npy"
@@ -115,7 +117,7 @@ def probabilities(
     start = torch.full((len(speech), 1), model.config.decoder_start_token_id, device=model.device)
     with torch.inference_mode():
         mel = log_mel(torch.from_numpy(padded).to(model.device), model.config.num_mel_bins)
-        with precision.autocast(model.device):
+        with hardware.autocast(model.device):
             states = model.model.encoder(mel).last_hidden_state
         logits = model(encoder_outputs=(states.float(),), decoder_input_ids=start).logits[:, 0, list(tokens)]
     return logits.softmax(dim=-1).cpu().numpy()

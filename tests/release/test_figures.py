@@ -76,6 +76,31 @@ def test_the_report_shows_what_was_drawn_and_measured(numbers):
     assert "refused of the three" in text
 
 
+def test_the_report_says_which_weights_were_kept_as_far_as_the_run_does(numbers):
+    without = {name: value for name, value in numbers.items() if name != "kept"}
+    assert "the run did not record" in report.fill("report", without, AUDIT, "Made up.")
+    text = report.fill("report", numbers | {"kept": 1250}, AUDIT, "Made up.")
+    assert "that of step 1,250, is kept" in text
+    assert "did not record" not in text
+
+
+def test_other_corpora_have_a_section_of_their_own_or_none(numbers):
+    assert "Corpora that nothing was trained on" not in report.fill("report", numbers, AUDIT, "Made up.")
+    other = numbers["test"] | {"macro_f1": 0.875, "ece": 0.01}
+    text = report.fill("report", numbers | {"other_corpora": {"google/fleurs": other}}, AUDIT, "Made up.")
+    (row,) = [line for line in text.splitlines() if line.startswith("| google/fleurs |")]
+    assert "| 0.875 | 0.01 |" in row
+
+
+def test_the_loss_between_validations_is_drawn_where_a_run_kept_it(numbers, tmp_path):
+    curve = [{"step": step, "train_loss": 1 / step} for step in range(1, 50)]
+    for name, of_run in (("without", numbers), ("with", numbers | {"curve": curve})):
+        (tmp_path / name).mkdir()
+        figures.draw(of_run, POINTS, tmp_path / name)
+    without, drawn = ((tmp_path / name / "learning.svg").read_text() for name in ("without", "with"))
+    assert len(drawn) > len(without)
+
+
 def test_the_score_is_told_by_its_parts(numbers):
     alone = report.fill("report", numbers | {"score_parts": []}, AUDIT, "Made up.")
     assert "`known_score` is a relative Mahalanobis distance" in alone

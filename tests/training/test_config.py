@@ -69,3 +69,24 @@ def test_what_is_published_has_no_paths():
     )
     assert (published["subsets"], published["former"]) == (True, "before")
     assert published["steps"] == 2000
+
+
+@pytest.mark.parametrize(
+    ("given", "processes", "complaint"),
+    [
+        (["--batch-size", "7"], 2, "--batch-size must be a multiple of the 2 processes"),
+        (["--background-share", "1.5"], 1, "--background-share is a share from 0 to under 1, not 1.5"),
+        (["--held-out-voices", "-1"], 1, "--held-out-voices is a share"),
+        (["--clips-at-once", "0"], 1, "--clips-at-once is 1 or more, not 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_a_sentence(given, processes, complaint):
+    parsed = Config.parse([*NEEDED, *given], "")
+    with pytest.raises(InputError, match=complaint):
+        parsed.check(processes)
+
+
+def test_without_a_teacher_nothing_is_distilled():
+    parsed = Config.parse(NEEDED, "")
+    assert parsed.with_teacher(True) == parsed
+    assert parsed.with_teacher(False).optimisation.distil == 0.0

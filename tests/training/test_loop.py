@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -24,7 +25,7 @@ from lid.model.calibration import softmax
 from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
 from lid.model.whisper import TorchModel
-from lid.training import loop
+from lid.training import loop, tracking
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Optimisation
 from tests.conftest import ROOT, no_room
@@ -72,22 +73,41 @@ def tunable(base, rank=2, dropout=0.1, sounds=True):
     return model
 
 
-def run(base, corpus, folder, steps, augmented=True, **options):
-    model = tunable(base, sounds=options.get("distil", 1.0) > 0)
+class Interrupted(torch.utils.data.Dataset):
+    """Batches that end in an interruption after so many of them."""
+
+    def __init__(self, batches, after):
+        self.batches, self.after = batches, after
+
+    def longest(self):
+        return self.batches.longest()
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, step):
+        if step == self.after:
+            raise KeyboardInterrupt
+        return self.batches[step]
+
+
+def run(base, corpus, folder, steps, augmented=True, accelerator=None, at_once=None, dropout=0.1, **options):
+    model = tunable(base, dropout=dropout, sounds=options.get("distil", 1.0) > 0)
     drawn = BatchOptions(size=6, longest=2.0, speaker_cap=40, seed=0, augmented=augmented, clean=True)
     batches = BalancedBatches(corpus, [], drawn, steps=steps, posteriors=said(corpus))
-    held_out = {"all": (corpus.speech, np.asarray(corpus.labels))}
+    held_out = {"all": evaluate.HeldOut(corpus.speech, np.asarray(corpus.labels))}
     defaults = {"warmup": 2, "validate_every": 4, "save_every": 2, "fp32": True}
     settings = Optimisation(steps=steps, **{**defaults, **options})
-    history = loop.train(
+    trained = loop.train(
         model,
         batches,
         lambda current: evaluate.score(current.base_model.model, held_out),
         settings,
         folder,
-        Accelerator(cpu=True),
+        accelerator or Accelerator(cpu=True),
+        at_once=at_once,
     )
-    return model, history
+    return model, trained.history
 
 
 def trainable(model) -> dict[str, torch.Tensor]:
@@ -128,6 +148,92 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(base, corpus, tmp
         assert torch.equal(expected, trainable(resumed)[name]), name
 
 
+@pytest.fixture
+def float16():
+    """Accelerate as it is on a card without bfloat16: products in float16, and gradients scaled. On a CPU it leaves
+    both out, so they are put in."""
+    AcceleratorState._reset_state(True)
+
+    def make() -> Accelerator:
+        made = Accelerator(cpu=True, mixed_precision="fp16")
+        made.native_amp, made.scaler = True, torch.amp.GradScaler("cpu")
+        return made
+
+    yield make
+    AcceleratorState._reset_state(True)
+
+
+def test_float16_with_scaled_gradients_learns_like_float32(base, corpus, tmp_path, float16):
+    rates = {"learning_rate": 1e-2, "head_learning_rate": 1e-2, "average_decay": 0.5, "validate_every": 10}
+    _, exact = run(base, corpus, tmp_path / "32", 30, augmented=False, **rates)
+    AcceleratorState._reset_state(True)
+    accelerator = float16()
+    _, rounded = run(base, corpus, tmp_path / "16", 30, augmented=False, accelerator=accelerator, **rates)
+    assert exact[-1]["train_loss"] < 0.9 * exact[0]["train_loss"]
+    for one, other in zip(exact, rounded, strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=0.02)
+    assert rounded != exact
+
+
+def test_a_step_that_overflows_in_float16_is_left_out_and_the_scale_falls(base, corpus, tmp_path, float16):
+    accelerator = float16()
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)  # no gradient of the head stays finite
+    before = trainable(tunable(base))
+    after, _ = run(base, corpus, tmp_path, 4, accelerator=accelerator)
+    assert accelerator.scaler.get_scale() == 2.0**36
+    for name, weight in trainable(after).items():
+        assert torch.equal(weight, before[name]), name
+
+
+def test_a_run_in_float16_goes_on_with_its_scale(base, corpus, tmp_path, float16):
+    unbroken, _ = run(base, corpus, tmp_path / "unbroken", 8, accelerator=float16())
+    AcceleratorState._reset_state(True)
+    first = float16()
+    batches = BalancedBatches(corpus, [], BatchOptions(6, 2.0, 40, 0, clean=True), 8, posteriors=said(corpus))
+    options = Optimisation(steps=8, warmup=2, validate_every=4, save_every=2, fp32=True)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(
+            tunable(base), Interrupted(batches, 5), lambda _: {"accuracy": 0.0, "loss": 0.0}, options, tmp_path, first
+        )
+    AcceleratorState._reset_state(True)
+    resumed, _ = run(base, corpus, tmp_path, 8, accelerator=float16())
+    for name, expected in trainable(unbroken).items():
+        assert torch.equal(expected, trainable(resumed)[name]), name
+
+
+def test_batches_in_pieces_come_to_the_same_weights(base, corpus, tmp_path):
+    """Without dropout, whose draws differ."""
+    results = []
+    for at_once in (6, 4, 1):
+        model, _ = run(base, corpus, tmp_path / str(at_once), 6, at_once=at_once, dropout=0.0)
+        results.append(trainable(model))
+    for name, expected in results[0].items():
+        for other in results[1:]:
+            torch.testing.assert_close(other[name], expected, atol=1e-5, rtol=1e-3)
+
+
+def test_a_tracker_gets_the_losses_and_the_validations(base, corpus, tmp_path):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    accelerator = Accelerator(cpu=True, **tracking.options("tensorboard", tmp_path))
+    tracking.start(accelerator, "run", {"steps": 8, "languages": ("uz", "ru")})
+    _, history = run(base, corpus, tmp_path, 8, accelerator=accelerator)
+    accelerator.end_training()
+    (folder,) = {file.parent for file in (tmp_path / "run").glob("events.*")}
+    events = event_accumulator.EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("train_loss")] == list(range(1, 9))
+    tracked = [event.value for event in events.Scalars("validation/loss")]
+    assert tracked == pytest.approx([entry["loss"] for entry in history])
+
+
+def test_a_tracker_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="--track is one of tensorboard"):
+        tracking.options("paper", tmp_path)
+    monkeypatch.setattr(tracking, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="wandb is not installed: pip install wandb"):
+        tracking.options("wandb", tmp_path)
+    assert tracking.options(None, tmp_path) == {}
+
+
 def test_a_half_written_state_is_never_taken(base, corpus, tmp_path):
     run(base, corpus, tmp_path, 4)
     (tmp_path / "state.partial").write_bytes(b"half")
@@ -139,7 +245,7 @@ def test_a_full_disk_is_a_sentence_and_the_last_state_stays(base, corpus, tmp_pa
     run(base, corpus, tmp_path, 2)
     saved = (tmp_path / "state.safetensors").read_bytes()
     options = Optimisation(steps=2, warmup=2, validate_every=4, save_every=2)
-    resumed = loop.Run(tunable(base), options, tmp_path)
+    resumed = loop.Run(tunable(base), options, tmp_path, Accelerator(cpu=True))
     with no_room(), pytest.raises(InputError, match="Make room"):
         resumed.save()
     assert (tmp_path / "state.safetensors").read_bytes() == saved
@@ -151,7 +257,7 @@ def test_a_run_with_other_settings_is_not_resumed(base, corpus, tmp_path):
     with pytest.raises(InputError, match=r"other settings \(learning_rate was 0.0004\)"):
         run(base, corpus, tmp_path, 2, learning_rate=1.0)
     with pytest.raises(InputError, match="other settings"):
-        loop.Run(tunable(base, rank=4), Optimisation(steps=2), tmp_path)
+        loop.Run(tunable(base, rank=4), Optimisation(steps=2), tmp_path, Accelerator(cpu=True))
 
 
 def test_a_run_from_before_there_was_a_teacher_goes_on_without_one(base, corpus, tmp_path):

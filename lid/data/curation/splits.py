@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lid.data.clip import Clip
+from lid.data.clip import PARTS, Clip
 from lid.data.curation import text
 from lid.errors import InputError
 
@@ -25,13 +25,14 @@ CROWDING = 0.5  # weight of sum(n**2) / share over the n clips of each speaker i
 MOVES_TIED = 1200  # moves tried per speaker or sentence of those that hang together
 MOVES_FREE = 100  # moves tried per speaker who shares no sentence
 FEWEST_MOVES, MOST_MOVES = 2_000, 6_000_000  # the latter take about two minutes
+CONFLICT = "conflict"
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 15.0, 0.3  # clips: the loss accepted one time in e at the start and at the end
 
 
 @dataclass(frozen=True)
 class Dropped:
     """A clip in no split. `reason`: "conflict" (its sentence went to another split than its speaker), "similar" (like a
-    sentence of another split, found by the last check), "unknown_speaker"."""
+    sentence of another split, where `without_similar` was asked for), "unknown_speaker"."""
 
     clip: Clip
     reason: str
@@ -72,22 +73,45 @@ def split(
         raise InputError(f'unknown_speakers is "train" or "drop", not {unknown_speakers!r}.', "option")
     if not 0 < threshold <= 1:
         raise InputError(f"The similarity threshold lies above 0 and up to 1, not at {threshold}.", "option")
-    ordered = sorted(clips, key=lambda c: (c.language, c.path, c.source, c.speaker, c.sentence))
-    result = Split(same_speaker=sorted(same_speaker))
+    ordered, ties = in_order(clips), sorted(same_speaker)
+    known = [clip for clip in ordered if clip.speaker or unknown_speakers == "train"]
+    result = as_split(known, places(known, ties, fractions, seed, threshold, min_speakers), ties)
     if unknown_speakers == "drop":
-        result.dropped = [Dropped(clip, "unknown_speaker") for clip in ordered if not clip.speaker]
-        ordered = [clip for clip in ordered if clip.speaker]
-    graph = _Graph(ordered, threshold, result.same_speaker)
+        result.dropped += [Dropped(clip, "unknown_speaker") for clip in ordered if not clip.speaker]
+        result.dropped.sort(key=lambda one: (one.clip.language, one.clip.path, one.reason))
+    return result
+
+
+def in_order(clips: Iterable[Clip]) -> list[Clip]:
+    """Clips in the one order in which they are split."""
+    return sorted(clips, key=lambda c: (c.language, c.path, c.source, c.speaker, c.sentence))
+
+
+def places(
+    ordered: Sequence[Clip],
+    same_speaker: Sequence[tuple[str, str]],
+    fractions: Mapping[str, Sequence[float]] | Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+    threshold: float = text.THRESHOLD,
+    min_speakers: int = 20,
+) -> list[str]:
+    """What `split` does with each of these clips: the name of its part, or CONFLICT where it is dropped."""
+    graph = _Graph(ordered, threshold, same_speaker)
     shares = {language: _fractions(fractions, language) for language in graph.languages}
     speakers, sentences = _Search(graph, shares, min_speakers, seed).run()
-    parts: list[list[Clip]] = [[], [], []]
-    for clip, speaker, sentence in zip(ordered, graph.speaker_of, graph.sentence_of, strict=True):
-        if sentence is None or speakers[speaker] == sentences[sentence]:
-            parts[speakers[speaker]].append(clip)
-        else:
-            result.dropped.append(Dropped(clip, "conflict"))
-    result.train, result.validation, result.test = parts
-    return without_similar(result, threshold)
+    return [
+        PARTS[speakers[speaker]] if sentence is None or speakers[speaker] == sentences[sentence] else CONFLICT
+        for speaker, sentence in zip(graph.speaker_of, graph.sentence_of, strict=True)
+    ]
+
+
+def as_split(ordered: Sequence[Clip], place: Sequence[str], same_speaker: list[tuple[str, str]]) -> Split:
+    """The clips in their `places`."""
+    parts: dict[str, list[Clip]] = {name: [] for name in (*PARTS, CONFLICT)}
+    for clip, name in zip(ordered, place, strict=True):
+        parts[name].append(clip)
+    dropped = [Dropped(clip, CONFLICT) for clip in parts.pop(CONFLICT)]
+    return Split(**parts, dropped=dropped, same_speaker=same_speaker)
 
 
 def _fractions(fractions: Mapping[str, Sequence[float]] | Sequence[float], language: str) -> tuple[float, ...]:
@@ -98,7 +122,8 @@ def _fractions(fractions: Mapping[str, Sequence[float]] | Sequence[float], langu
 
 
 def without_similar(split: Split, threshold: float = text.THRESHOLD) -> Split:
-    """Drop from validation and test what resembles a sentence of another part: compares all, misses nothing."""
+    """Drop from validation and test what resembles a sentence of another part: compares all, misses nothing. Where
+    parts were made by `split` there is nothing to drop; where clips were moved there may be."""
     parts, dropped = [split.train, split.validation, split.test], list(split.dropped)
     keys = [[text.key(clip.sentence, clip.language) for clip in part] for part in parts]
     for smaller, others in ((TEST, (TRAIN,)), (VALIDATION, (TRAIN, TEST))):

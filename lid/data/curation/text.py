@@ -5,21 +5,16 @@ them cross it. Keys are for comparing only: letters and digits, lower case, Uzbe
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from lid.data.curation import pairs
+
 THRESHOLD = 0.85  # similarity from which two sentences count as one; see `similarity`
-SHINGLE = 3  # characters; long enough to be rare, short enough that one changed word leaves most of them
-# Bands x rows of the MinHash index. Two sentences of similarity 0.85 share at least about 40 % of their shingles, and
-# 1 - (1 - 0.4**3)**64 = 99 % of such pairs meet in a band; `similar_across` is for what must not be missed.
-BANDS, ROWS = 64, 3
-MINHASH_SEED = 1
-BLOCK = 512  # sentences compared at once: bounds the matrix to BLOCK x all
 
 # Uzbek Cyrillic -> Latin, alphabet of 1995. The apostrophes of o‘ and g‘ and the tutuq belgisi (ъ) are left out, as
 # they are in Latin keys. `е` reads "ye" at the start of a word and "e" inside it, and many type е for э: all are "e".
@@ -63,59 +58,39 @@ def similarity(left: str, right: str) -> float:
 
 def clusters(keys: Sequence[str], threshold: float = THRESHOLD) -> list[int]:
     """For distinct keys, the number of each one's cluster: keys of similarity >= `threshold` share it, also by chains.
-
-    MinHash-LSH proposes pairs, so the time grows about linearly; the rare pair it misses stays apart.
-    """
-    return components(
-        len(keys), [pair for pair in _proposed(keys) if similarity(*(keys[i] for i in pair)) >= threshold]
-    )
+    Every pair is compared."""
+    found = [np.stack(of[:2], axis=1) for of in pairs.alike(keys, keys, threshold)]
+    return components(len(keys), np.concatenate(found) if found else [])
 
 
-def components(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """For each of `count` things, the number of the connected group that `pairs` tie it into."""
-    left, right = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+def components(count: int, ties: Sequence[tuple[int, int]] | np.ndarray) -> list[int]:
+    """For each of `count` things, the number of the connected group that `ties` put it into."""
+    left, right = np.array(ties, dtype=np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
     return connected_components(graph, directed=False)[1].tolist() if count else []
 
 
-def _proposed(keys: Sequence[str]) -> Iterator[tuple[int, int]]:
-    index = MinHashLSH(num_perm=BANDS * ROWS, params=(BANDS, ROWS))
-    shingles = ([text[i : i + SHINGLE].encode() for i in range(max(1, len(text) - SHINGLE + 1))] for text in keys)
-    for right, sketch in enumerate(MinHash.generator(shingles, num_perm=BANDS * ROWS, seed=MINHASH_SEED)):
-        for left in index.query(sketch):
-            yield left, right
-        index.insert(right, sketch)
-
-
 def similar_across(left: Sequence[str], right: Sequence[str], threshold: float) -> set[int]:
     """Indices of `left` whose key is of similarity >= `threshold` to some key of `right`. Every pair is compared."""
-    hits: set[int] = set()
-    for start, scores in _blocks(left, right, threshold):
-        hits.update((start + np.flatnonzero(scores.max(axis=1) >= threshold * 100)).tolist())
-    return hits
+    return {int(i) for rows, _, _ in pairs.alike(left, right, threshold) for i in rows}
 
 
 def closest(left: Sequence[str], right: Sequence[str]) -> tuple[float, int, int] | None:
     """The most alike pair as (similarity, index in `left`, index in `right`); None when a side is empty."""
-    best = None
-    for start, scores in _blocks(left, right, 0.0):
-        row, column = np.unravel_index(int(scores.argmax()), scores.shape)
-        score = float(scores[row, column]) / 100
-        if best is None or score > best[0]:
-            best = (score, start + int(row), int(column))
+    for at_least in (0.7, 0.4, 0.0):  # the higher it is, the fewer pairs have to be looked at
+        if found := _closest(left, right, at_least):
+            return found
+    return None
+
+
+def _closest(left: Sequence[str], right: Sequence[str], at_least: float) -> tuple[float, int, int] | None:
+    best: tuple[float, int, int] | None = None
+
+    def threshold() -> float:
+        return best[0] if best else at_least
+
+    for rows, columns, scores in pairs.alike(left, right, threshold):
+        place = int(scores.argmax())
+        if best is None or scores[place] > best[0]:
+            best = float(scores[place]), int(rows[place]), int(columns[place])
     return best
-
-
-def _blocks(left: Sequence[str], right: Sequence[str], threshold: float) -> Iterator[tuple[int, np.ndarray]]:
-    """(first row, scores 0-100 of shape (rows, len(right))) over all pairs."""
-    if not right:
-        return
-    for start in range(0, len(left), BLOCK):
-        rows = left[start : start + BLOCK]
-        # A cutoff a hair lower: float32 must not lose a pair that lies exactly on it.
-        yield (
-            start,
-            process.cdist(
-                rows, right, scorer=fuzz.ratio, score_cutoff=max(0, threshold * 100 - 0.01), dtype=np.float64
-            ),
-        )

@@ -55,6 +55,11 @@ class ClipCache:
         """What the cache takes on disk, unfinished entries included."""
         return sum(_size(path) for path in self.root.rglob("*"))
 
+    def knows(self, source: Source) -> bool:
+        """Whether some selection of this source is here, whole."""
+        metas = map(_read_meta, self.root.glob(f"{source.language}-*"))
+        return any(meta is not None and meta.spec == source.spec for meta in metas)
+
     def load(
         self, source: Source, want: int | None, max_per_speaker: int | None, progress: Progress = silent
     ) -> tuple[list[StoredClip], Meta]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from lid.data.clip import StoredClip
+from lid.data.sources import room
 from lid.data.sources.archive import ArchiveSource, LocalFile
 from lid.data.sources.base import Progress, Source
 from lid.data.sources.cache import ClipCache
@@ -29,6 +30,9 @@ from lid.data.sources.tar_stream import is_archive
 from lid.errors import InputError
 
 HOW = "Write LANG=FOLDER, LANG=FILE.tar.gz, LANG=mdc:ID, LANG=hub:REPO:CONFIG[:SPLIT], or a folder of language folders."
+
+
+CODE = re.compile(r"[A-Za-z]{2,3}")
 
 
 class Clips(list[StoredClip]):
@@ -48,7 +52,9 @@ def parse_sources(
     sources: list[Source] = []
     for spec in specs:
         language, separator, place = spec.partition("=")
-        if separator and re.fullmatch(r"[A-Za-z]{2,3}", language):
+        if not separator and spec.startswith("hub:"):  # hub:google/fleurs:uz_uz names its language itself
+            language, separator, place = spec.split(":")[2].partition("_")[0] if spec.count(":") > 1 else "", "=", spec
+        if separator and CODE.fullmatch(language):
             if language not in languages:
                 raise InputError(f"{spec}: {language} is none of {', '.join(languages)}.", "data")
             sources.append(_source(language, place, spec, policy, cache_dir))
@@ -64,12 +70,24 @@ def languages(specs: Sequence[str]) -> list[str]:
     found = set()
     for spec in specs:
         language, separator, _ = spec.partition("=")
-        if separator and re.fullmatch(r"[A-Za-z]{2,3}", language):
+        if separator and CODE.fullmatch(language):
             found.add(language)
         else:
             path = Path(spec).expanduser()
             found |= {folder.name for folder in (*path.glob("*"), *path.glob("cv-corpus-*/*")) if is_corpus(folder)}
     return sorted(found)
+
+
+def corpus_name(spec: str) -> str:
+    """What to call the corpus that a spec names: the same for its languages, and without folders of one machine."""
+    language, separator, place = spec.partition("=")
+    language, place = (language, place) if separator and CODE.fullmatch(language) else ("", spec)
+    if place.startswith("hub:"):
+        return place[4:].partition(":")[0]
+    if re.match(r"https?://", place):
+        return _without_query(place).rpartition("/")[2]
+    path = Path(place)
+    return path.parent.name if path.name == language else path.name
 
 
 def load_clips(
@@ -89,6 +107,8 @@ def load_clips(
     """
     cache = ClipCache(cache_dir, tqdm.write if progress else lambda sentence: None)
     sources = parse_sources(specs, languages, policy, str(cache.root))
+    new = [source for source in sources if not cache.knows(source)]
+    room.require(cache.root, new, want_per_language, cache.size_bytes())
     result = Clips()
     result.orphans = {}
     for index, source in enumerate(sources):

@@ -11,7 +11,7 @@ from lid import audio
 from lid.data.sources.archive import ArchiveSource
 from lid.data.sources.folder import FolderSource
 from lid.data.sources.hub import HubSource
-from lid.data.sources.spec import languages, load_clips, parse_sources
+from lid.data.sources.spec import corpus_name, languages, load_clips, parse_sources
 from lid.errors import InputError
 from tests.data.sources.loopback import QUICK, Fault, File, Server, corpus, tables_last
 
@@ -184,3 +184,26 @@ def test_languages_are_found_in_folders_and_names(tmp_path):
         (tmp_path / "corpus" / language / "clips").mkdir(parents=True)
     (tmp_path / "corpus" / "noise").mkdir()
     assert languages([str(tmp_path / "corpus"), "az=hub:google/fleurs:az_az"]) == ["az", "kk", "tr"]
+
+
+def test_a_hub_data_set_may_name_its_language_itself():
+    (source,) = parse_sources(["hub:google/fleurs:uz_uz:test"], LANGUAGES)
+    assert (source.language, source.spec) == ("uz", "hub:google/fleurs:uz_uz:test")
+    with pytest.raises(InputError, match="de is none of uz, ru, en"):
+        parse_sources(["hub:google/fleurs:de_de"], LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("uz=hub:google/fleurs:uz_uz:test", "google/fleurs"),
+        ("hub:google/fleurs:ru_ru", "google/fleurs"),
+        ("uz=/data/voices/cv-corpus-25.0/uz", "cv-corpus-25.0"),
+        ("/data/voices", "voices"),
+        ("ru=cv-ru.tar.gz", "cv-ru.tar.gz"),
+        ("ru=https://example.com/files/cv-ru.tar.gz?Signature=secret", "cv-ru.tar.gz"),
+        ("en=mdc:cmflnuzw5", "mdc:cmflnuzw5"),
+    ],
+)
+def test_a_corpus_is_called_by_a_name_without_folders_or_keys(place, name):
+    assert corpus_name(place) == name
