@@ -24,6 +24,7 @@ NORM_EPSILON = 1e-5  # PyTorch's default, and so Whisper's
 TINY = 1e-12  # the least scale of a frame
 GELU_LEAST = 0.17  # GELU is never below -0.17, so the largest number of a frame or this bounds all of them
 WEIGHT_LEVELS = 63  # 7 bits with a sign
+CUT = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)  # of the largest weight, kept
 INPUT_LEVELS = 127
 MIDDLE = 128  # stands for 0 in a frame's numbers
 LAST = 2**62  # the end of a slice that goes on to the end
@@ -161,24 +162,21 @@ class _Encoder:
         """values @ weight + bias, weight (inputs, outputs); quantised where the graph is. `after_gelu`: the values are
         GELU's, so that how far they reach below 0 is known."""
         op = self.op
-        bias = self.weights[f"{name}.bias"] if bias is None else bias
+        bias = self._exact(f"{name}.bias", self.weights[f"{name}.bias"] if bias is None else bias)
         if not self.quantised:
-            product = op.MatMul(values, graphs.constant(self.builder, weight, f"{name}.weight"))
-            return op.Add(product, self._exact(f"{name}.bias", bias))
+            return op.Add(op.MatMul(values, graphs.constant(self.builder, weight, f"{name}.weight")), bias)
         largest = op.ReduceMax(values if after_gelu else op.Abs(values), [-1], keepdims=1)
         largest = op.Max(largest, GELU_LEAST if after_gelu else TINY)
-        coarse = op.QuantizeLinear(op.Div(values, largest), 1 / INPUT_LEVELS, self.middle)
-        scales = np.maximum(np.abs(weight).max(axis=0) / WEIGHT_LEVELS, TINY)
-        rounded = np.round(weight / scales).astype(np.int8)
+        whole, scales = _rounded(weight)
         product = op.MatMulIntegerToFloat(
-            coarse,
-            graphs.constant(self.builder, rounded, f"{name}.weight.int8"),
+            op.QuantizeLinear(op.Div(values, largest), 1 / INPUT_LEVELS, self.middle),
+            graphs.constant(self.builder, whole, f"{name}.weight.int8"),
             1 / INPUT_LEVELS,
-            self._exact(f"{name}.weight.scales", scales),
+            self._exact(f"{name}.scales", scales),
             self.middle,
             _domain="com.microsoft",
         )
-        return op.Add(op.Mul(product, largest), self._exact(f"{name}.bias", bias))
+        return op.Add(op.Mul(product, largest), bias)
 
     def _taps(self, name: str) -> np.ndarray:
         """A convolution's kernel (outputs, inputs, 3) as a matrix (3 * inputs, outputs)."""
@@ -193,3 +191,15 @@ class _Encoder:
 
     def _exact(self, name: str, values: np.ndarray) -> ir.Value:
         return graphs.constant(self.builder, values, name, exact=True)
+
+
+def _rounded(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix (inputs, outputs) in whole numbers up to WEIGHT_LEVELS, and the scale of each column, (outputs,): of
+    several, which cut the largest weights off or do not, the one with the least squared error."""
+    largest = np.maximum(np.abs(weight).max(axis=0), TINY)
+    tried = [largest * share / WEIGHT_LEVELS for share in CUT]
+    whole = [np.clip(np.round(weight / scales), -WEIGHT_LEVELS, WEIGHT_LEVELS) for scales in tried]
+    errors = [np.square(one * scales - weight).sum(axis=0) for one, scales in zip(whole, tried, strict=True)]
+    best = np.argmin(errors, axis=0)
+    columns = np.arange(weight.shape[1])
+    return np.stack(whole)[best, :, columns].T.astype(np.int8), np.stack(tried)[best, columns]
