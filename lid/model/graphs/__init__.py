@@ -84,3 +84,22 @@ def constant(builder: GraphBuilder, values: np.ndarray, name: str, exact: bool =
     if values.dtype.kind == "f":
         values = values.astype(np.float32)
     return builder.initializer(ir.tensor(values, name=name))
+
+
+def folded(op, windows: ir.Value, size: int) -> tuple[ir.Value, ir.Value]:
+    """Real and imaginary part (..., size / 2 + 1) of the Fourier transform of `windows` (..., size) under a Hann window,
+    as products with half a matrix each: a window's sample n and sample size - n share their cosine and have opposite
+    sines, so their sum and their difference are all it takes.
+
+    The matrices are described, not stored: ONNX Runtime computes them as it loads.
+    """
+    half = size // 2
+    samples = op.Unsqueeze(op.Range(1, half + 1, 1), [1])
+    bins = op.Unsqueeze(op.Range(0, half + 1, 1), [0])
+    step = 2 * float(np.pi) / size
+    turns = op.Mul(op.Cast(op.Mod(op.Mul(samples, bins), size), to=ir.DataType.FLOAT), step)
+    hann = op.Sub(0.5, op.Mul(op.Cos(op.Mul(op.Cast(samples, to=ir.DataType.FLOAT), step)), 0.5))
+    cosines, sines = op.Mul(op.Cos(turns), hann), op.Slice(op.Mul(op.Sin(turns), hann), [0], [-1], [0])
+    early, late = op.Slice(windows, [1], [half], [-1]), op.Slice(windows, [size - 1], [half], [-1], [-1])
+    even = op.Concat(op.Add(early, late), op.Slice(windows, [half], [half + 1], [-1]), axis=-1)
+    return op.MatMul(even, cosines), op.MatMul(op.Sub(early, late), sines)

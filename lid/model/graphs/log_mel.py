@@ -2,9 +2,6 @@
 
 In: `waveforms`, float32 (batch, samples) at 16 kHz, at least 320 samples. Out: `input_features` (batch, mels,
 samples // 160). Each clip is floored 8 log10 units (80 dB) under its own loudest bin, as Whisper does.
-
-The Fourier transform is a product with its matrix, of half the size: a window's sample n and sample 400 - n share their
-cosine and have opposite sines, so their sum and their difference are all it takes.
 """
 
 import numpy as np
@@ -29,11 +26,7 @@ def _describe(builder: GraphBuilder, mels: int) -> None:
     op = builder.op
     waveforms = builder.input("waveforms", ir.DataType.FLOAT, ["batch", "samples"])
     frames = _frames(op, waveforms)
-    early = op.Slice(frames, [1], [HALF], [2])
-    late = op.Slice(frames, [N_FFT - 1], [HALF], [2], [-1])
-    even = op.Concat(op.Add(early, late), op.Slice(frames, [HALF], [HALF + 1], [2]), axis=-1)
-    cosines, sines = (graphs.constant(builder, table, name, exact=True) for table, name in _tables())
-    real, imaginary = op.MatMul(even, cosines), op.MatMul(op.Sub(early, late), sines)
+    real, imaginary = graphs.folded(op, frames, N_FFT)
     power = op.Add(op.Mul(real, real), op.Mul(imaginary, imaginary))
     bands = op.MatMul(power, graphs.constant(builder, mel_filters(mels).T, "filters", exact=True))
     logarithm = op.Div(op.Log(op.Max(bands, SMALLEST)), float(np.log(10)))
@@ -54,11 +47,3 @@ def _frames(op, waveforms: ir.Value) -> ir.Value:
     beside = [op.Slice(rows, [start], [end], [1]) for start, end in ((0, -2), (1, -1), (2, LAST))]
     beside[2] = op.Slice(beside[2], [0], [N_FFT - 2 * HOP], [2])
     return op.Concat(*beside, axis=-1)
-
-
-def _tables() -> list[tuple[np.ndarray, str]]:
-    """A Hann window times cosines (200, 201) of samples 1 to 200, and times sines (199, 201) of samples 1 to 199."""
-    samples = np.arange(1, HALF + 1)[:, None]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * samples / N_FFT)
-    turns = 2 * np.pi * samples * np.arange(HALF + 1) / N_FFT
-    return [(window * np.cos(turns), "cosines"), ((window * np.sin(turns))[:-1], "sines")]

@@ -25,7 +25,6 @@ CONTEXT = 64  # samples of the frame before that a frame is heard with
 MIRRORED = 64  # samples mirrored at the frame's end
 WINDOW, HOP = 256, 128  # samples: the transform's window and its step
 STEPS = (CONTEXT + FRAME + MIRRORED - WINDOW) // HOP + 1  # spectra of a frame: 4
-BINS = WINDOW // 2 + 1
 WIDTH = 128
 
 
@@ -49,7 +48,7 @@ def _describe(builder: GraphBuilder, weights: Mapping[str, np.ndarray]) -> None:
         kernel = weights[f"{_LAYERS[name]}.weight"].transpose(2, 1, 0)[list(chosen)]
         return kernel.reshape(-1, kernel.shape[-1])
 
-    spectra = _spectra(builder, op, waveform, context)
+    spectra = _spectra(op, waveform, context)
     # Four steps become four, two, one and one. Steps beyond the first and the last are zeros.
     padded = op.Pad(spectra, [0, 1, 0, 0, 1, 0])
     beside = [op.Slice(padded, [tap], [tap + STEPS], [1]) for tap in range(3)]
@@ -73,24 +72,15 @@ def _outputs(weights: Mapping[str, np.ndarray], name: str) -> int:
     return len(weights[f"{_LAYERS[name]}.bias"])
 
 
-def _spectra(builder: GraphBuilder, op, waveform: ir.Value, context: ir.Value) -> ir.Value:
-    """Magnitudes (frames, 4, 129) of each frame's four windows. As in lid/model/graphs/log_mel.py, a window's half is
-    folded onto the other."""
+def _spectra(op, waveform: ir.Value, context: ir.Value) -> ir.Value:
+    """Magnitudes (frames, 4, 129) of each frame's four windows."""
     frames = op.Reshape(waveform, [-1, FRAME])
     tails = op.Slice(frames, [FRAME - CONTEXT], [FRAME], [1])
     before = op.Concat(op.Reshape(context, [1, CONTEXT]), op.Slice(tails, [0], [-1], [0]), axis=0)
     mirrored = op.Slice(frames, [FRAME - 2], [FRAME - 2 - MIRRORED], [1], [-1])
     blocks = op.Reshape(op.Concat(before, frames, mirrored, axis=1), [-1, STEPS + 1, HOP])
     windows = op.Concat(op.Slice(blocks, [0], [STEPS], [1]), op.Slice(blocks, [1], [STEPS + 1], [1]), axis=-1)
-    half = WINDOW // 2
-    early, late = op.Slice(windows, [1], [half], [2]), op.Slice(windows, [WINDOW - 1], [half], [2], [-1])
-    even = op.Concat(op.Add(early, late), op.Slice(windows, [half], [half + 1], [2]), axis=-1)
-    samples = np.arange(1, half + 1)[:, None]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * samples / WINDOW)
-    turns = 2 * np.pi * samples * np.arange(BINS) / WINDOW
-    real = op.MatMul(even, graphs.constant(builder, hann * np.cos(turns), "cosines", exact=True))
-    odd = op.Sub(early, late)
-    imaginary = op.MatMul(odd, graphs.constant(builder, (hann * np.sin(turns))[:-1], "sines", exact=True))
+    real, imaginary = graphs.folded(op, windows, WINDOW)
     return op.Sqrt(op.Add(op.Mul(real, real), op.Mul(imaginary, imaginary)))
 
 
