@@ -87,7 +87,7 @@ def constant(builder: GraphBuilder, values: np.ndarray, name: str, exact: bool =
 
 
 def folded(op, windows: ir.Value, size: int) -> tuple[ir.Value, ir.Value]:
-    """Real and imaginary part (..., size / 2 + 1) of the Fourier transform of `windows` (..., size) under a Hann window,
+    """Real and imaginary part (..., size / 2 + 1) of the Fourier transform of Hann windows over `windows` (..., size),
     as products with half a matrix each: a window's sample n and sample size - n share their cosine and have opposite
     sines, so their sum and their difference are all it takes.
 
