@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -32,7 +31,7 @@ from lid.evaluation.embeddings import clip_logits
 from lid.languages import CODES
 from lid.model import checkpoint, whisper
 from lid.model.checkpoint import Checkpoint
-from lid.training import loop, prepare
+from lid.training import hardware, loop, prepare
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Config
 
@@ -100,7 +99,7 @@ def without(recipe: Config, number: int, groups: int) -> Parts:
 
 def train(recipe: Config, parts: Parts) -> Checkpoint:
     """Train as train_lora.py does without distillation and anchor, on one process."""
-    accelerator = Accelerator(cpu=recipe.run.cpu)
+    accelerator = hardware.accelerator(recipe.run.cpu, recipe.optimisation.fp32)
     optimisation = replace(recipe.optimisation, distil=0.0, anchor=0.0)  # the base's share is what is asked about
     set_seed(optimisation.seed)
     base, shape = recipe.sources.init_from or recipe.sources.base_model, recipe.model

@@ -27,7 +27,7 @@ from lid.data.clip import Clip
 from lid.data.parts import Part
 from lid.languages import CODES
 from lid.model import checkpoint
-from lid.training import loop
+from lid.training import hardware, loop
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Model, Optimisation
 
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("docs/medium_shape.json"))
     parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
-    accelerator = Accelerator(cpu=options.cpu)
+    accelerator = hardware.accelerator(options.cpu)
     rng = np.random.default_rng(0)
     noise = [rng.standard_normal(12 * SAMPLE_RATE).astype(np.float32) * 0.1 for _ in range(30)]
     clips = [Clip("", None, CODES[i % 3], str(i)) for i in range(30)]
@@ -76,7 +76,7 @@ def main() -> None:
             seconds.append(time.perf_counter() - started)
             return {"accuracy": 0.0, "loss": 0.0}
 
-        history = loop.train(model, batches, tick, settings, Path(folder) / "run", accelerator)
+        trained = loop.train(model, batches, tick, settings, Path(folder) / "run", accelerator)
     audio_seconds = [batches[step]["mel"].shape[2] / 100 * options.batch_size for step in range(options.steps)]
     result = {
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -85,7 +85,7 @@ def main() -> None:
         "steps": options.steps,
         "seconds_a_step": [round(float(s), 1) for s in np.diff([0.0, *seconds])],
         "audio_seconds_a_step": [round(s, 1) for s in audio_seconds],
-        "losses": [entry["train_loss"] for entry in history],
+        "losses": [entry["train_loss"] for entry in trained.history],
         "peak_memory_gb": round(_peak_gb(accelerator), 2),
         "device": str(accelerator.device),
         "threads": torch.get_num_threads(),

@@ -1,21 +1,15 @@
-"""What whisper-medium on full Common Voice costs: measured at its exact shape, and worked out for a GPU."""
+"""What whisper-medium on Common Voice costs: tried out on a CPU, and for a card, measured or worked out.
+
+The numbers are those of experiments/medium_shape.py and benchmarks/gpu_training.py.
+"""
 
 import numpy as np
 
-FRAMES_A_SECOND = 50  # encoder frames
-PASSES = 3  # forward, again for gradient checkpointing, and backward; frozen weights need no gradients of their own
-GPU_FLOPS = 312e12  # NVIDIA A100, dense bf16, from its data sheet
-UTILISATION = 0.3  # of that, as trainings of this size reach
-STEPS = 8_000
-LONGEST = 10.0  # seconds, as train_lora's --window
+CLIP_SECONDS = 5.0  # of Common Voice, of which speech is kept decoded: 16 bits at 16 kHz
 
 
-def expectations(measured: dict) -> dict:
+def tried_out(measured: dict) -> dict:
     """Words and numbers for the report from what experiments/medium_shape.py wrote."""
-    seconds = (LONGEST - 1.0) / np.log(LONGEST)  # the mean of lengths drawn evenly on a logarithmic scale from 1 s
-    frames = measured["batch_size"] * seconds * FRAMES_A_SECOND
-    flops = 2 * measured["parameters"] * frames * PASSES
-    step = flops / (GPU_FLOPS * UTILISATION)
     speeds = np.array(measured["audio_seconds_a_step"]) / np.array(measured["seconds_a_step"])
     return {
         **measured,
@@ -23,9 +17,51 @@ def expectations(measured: dict) -> dict:
         "trainable_millions": measured["trainable"] / 1e6,
         "speed": float(np.median(speeds)),
         "loss_list": ", ".join(f"{loss:.3f}" for loss in measured["losses"]),
-        "gpu_steps": STEPS,
-        "gpu_teraflops": flops / 1e12,
-        "gpu_utilisation": UTILISATION,
-        "gpu_hours": STEPS * step / 3600,
-        "disk_gb": 3 * 8_000 * 5.0 * 32_000 / 1e9,  # clips x seconds x bytes of 16-bit speech at 16 kHz
     }
+
+
+def disk_gigabytes(clips: int) -> float:
+    """What the decoded speech of so many clips takes."""
+    return clips * CLIP_SECONDS * 32_000 / 1e9
+
+
+def on_a_card(measured: dict) -> tuple[str, list[str], list[list]]:
+    """A sentence, and head and rows of a table, from what benchmarks/gpu_training.py wrote."""
+    made = ", ".join(f"{rate:,.0f} with {of}" for of, rate in measured["loader_clips_a_second"].items())
+    batches = f"Clips that are read, cut and augmented a second, by processes at work: {made}."
+    return _measured(measured, batches) if "formats" in measured else _worked_out(measured, batches)
+
+
+def _measured(found: dict, batches: str) -> tuple[str, list[str], list[list]]:
+    together = found["with_loader"]
+    price = f", {found['dollars']:.2f} dollars" if "dollars" in found else ""
+    sentence = (
+        f"Measured on {found['device']}: {found['steps']:,} steps of {found['clips_a_step']} clips take "
+        f"{found['hours']:.1f} hours{price}, with augmentation by {together['workers']} processes, for which the card "
+        f"waits {together['share_waited']:.0%} of the time. "
+    )
+    rows = [
+        [
+            one["format"],
+            "yes" if one["gradient_checkpointing"] else "no",
+            f"{one['clips_a_second']:,.0f}",
+            f"{one['share_of_peak']:.0%}",
+        ]
+        for one in found["formats"]
+    ]
+    return sentence + batches, ["format", "gradient checkpointing", "clips a second", "of the card's peak"], rows
+
+
+def _worked_out(found: dict, batches: str) -> tuple[str, list[str], list[list]]:
+    clips = found["clips_a_step"]
+    sentence = (
+        f"No card was at hand, so this is worked out. A step of {clips} clips is {found['teraflop_a_step']:.1f} TFLOP, "
+        f"counted by PyTorch; cards are taken to reach {found['utilisation']:.0%} of the peak in their data sheets; a "
+        f"clip of 10 s keeps {found['memory']['gb_a_clip']:.2f} GB in 16-bit numbers. "
+    )
+    rows = [
+        [name, one["clips_at_once"], f"{one['clips_a_second']:,.0f}", f"{one['hours']:.1f}"]
+        for name, one in found["cards"].items()
+    ]
+    head = ["card", f"of {clips} clips at once", "clips a second", f"hours for {found['steps']:,} steps"]
+    return sentence + batches, head, rows

@@ -338,11 +338,16 @@ def _text(root: Path, name: str) -> str:
 
 
 def _medium(root: Path) -> str:
-    """What the recipe needs at whisper-medium's size, from experiments/medium_shape.py."""
-    file = root / "docs" / "medium_shape.json"
+    """What the recipe needs at whisper-medium's size: see lid.release.medium."""
+    file, card = (root / "docs" / name for name in ("medium_shape.json", "gpu_training.json"))
     if not file.exists():
         return "Not measured: `python experiments/medium_shape.py` does that."
-    return (TEMPLATES / "medium.md").read_text().strip().format(**medium.expectations(json.loads(file.read_text())))
+    values = medium.tried_out(json.loads(file.read_text())) | {"disk_gb": medium.disk_gigabytes(60_000)}
+    text = (TEMPLATES / "medium.md").read_text().strip().format(**values)
+    if not card.exists():
+        return text
+    sentence, head, rows = medium.on_a_card(json.loads(card.read_text()))
+    return f"{text}\n\n{sentence}\n\n{_table(head, rows)}"
 
 
 def _ablation(root: Path) -> dict[str, str]:
