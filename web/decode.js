@@ -2,6 +2,7 @@
 // takes the container apart, the browser's own decoders (WebCodecs) decode. lid/audio/__init__.py is its like in Python.
 import { AUDIO, VERDICT } from "./data.js";
 import { sortOut } from "./channels.js";
+import { gaps } from "./gaps.js";
 import { Problem } from "./problem.js";
 import { Sound } from "./sound.js";
 
@@ -17,7 +18,7 @@ export async function decode(file, speech) {
   try {
     const tracks = await decodable(input);
     if (!tracks.length) throw new Problem("undecodable");
-    return await firstThatSpeaks(input, tracks, speech);
+    return await firstThatSpeaks(input, file, tracks, speech);
   } finally {
     input.dispose();
   }
@@ -41,12 +42,12 @@ async function decodable(input) {
   }
 }
 
-async function firstThatSpeaks(input, tracks, speech) {
+async function firstThatSpeaks(input, file, tracks, speech) {
   let best = null, most = -1, failure = null;
   for (const { track, number, of } of tracks) {
     let found;
     try {
-      found = await readTrack(input, track);
+      found = await readTrack(input, file, track);
     } catch (error) {
       if (!["unreadable", "too_short"].includes(error.reason)) throw error;
       failure ??= error;
@@ -62,22 +63,28 @@ async function firstThatSpeaks(input, tracks, speech) {
   return best;
 }
 
-async function readTrack(input, track) {
-  const { AudioSampleSink } = await import("./vendor/mediabunny.js");
-  const declared = await input.getDurationFromMetadata([track]).catch(() => null);
+async function readTrack(input, file, track) {
+  const { AudioSampleSink, OGG } = await import("./vendor/mediabunny.js");
+  const inOgg = await input.getFormat() === OGG, inMp3 = await track.getCodec() === "mp3";
+  const declared = await (inOgg ? input.computeDuration([track]) : input.getDurationFromMetadata([track])).catch(() => null);
+  const [late, after] = inMp3 ? await gaps(file) : [0, 0];
   const sound = new Sound(declared ?? undefined);
   let damaged = false;
   try {
     for await (const sample of new AudioSampleSink(track).samples()) {
-      const planes = planesOf(sample);
+      const { timestamp, numberOfFrames, sampleRate } = sample;
+      // Encoders begin with samples that are none of the sound; containers give them times before 0.
+      const skipped = Math.min(numberOfFrames, Math.max(0, Math.round(late - timestamp * sampleRate)));
+      const end = inOgg && declared ? Math.round((declared - timestamp) * sampleRate) : numberOfFrames;
+      const planes = planesOf(sample).map((plane) => plane.subarray(skipped, Math.max(skipped, end)));
       sample.close();
-      sound.push(planes, Math.round(sample.sampleRate));
+      sound.push(planes, Math.round(sampleRate));
     }
   } catch (error) {  // what could be read before counts
     if (error instanceof Problem || error instanceof RangeError) throw error;
     damaged = true;
   }
-  const rows = sound.finish();
+  const rows = sound.finish(damaged ? 0 : after);
   damaged ||= Boolean(declared) && rows[0].length / SAMPLE_RATE < (1 - VERDICT.MISSING_SHARE) * declared;
   return { ...recording(rows), damaged };
 }

@@ -28,9 +28,10 @@ export class Sound {
     this.#append(this.resamplers.map((resampler, index) => resampler.push(rows[index] ?? new Float32Array(rows[0].length))));
   }
 
-  // -> one Float32Array or two. Throws Problem for nothing, or too little.
-  finish() {
+  // -> one Float32Array or two, without the last `after` samples, as they came. Throws Problem for nothing, or too little.
+  finish(after = 0) {
     this.#finish();
+    this.length = Math.max(0, this.length - Math.round((after / (this.rate ?? 1)) * SAMPLE_RATE));
     if (!this.length) throw new Problem("unreadable");
     if (this.length < min_seconds * SAMPLE_RATE) throw new Problem("too_short");
     return this.rows.map((row) => row.subarray(0, this.length));
