@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-DONE = "#answer [data-kind]:not(:is([data-kind=waiting], [data-kind=working], [data-kind=listening], [data-kind=loading]))"
+DONE = (
+    "#answer [data-kind]:not(:is([data-kind=waiting], [data-kind=working], [data-kind=listening], [data-kind=loading]))"
+)
 
 
 def answer(page) -> str:

@@ -93,7 +93,7 @@ def test_the_track_in_which_somebody_speaks(site, open_web, python, tmp_path):
 
 
 def _made(folder: Path) -> Iterator[Path]:
-    """The examples; speech of theirs cut, made quiet, noisy and narrow, in every container; other languages; no speech."""
+    """The examples; their speech whole, cut, quiet, noisy, narrow, and in every container; two without speech."""
     yield from (EXAMPLES / name for name in NAMES)
     draw = np.random.default_rng(0)
     for code in ("uz", "ru", "en"):
