@@ -16,14 +16,14 @@ def python() -> LanguageIdentifier:
     return LanguageIdentifier.load(MODEL)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     need_runtime()
     with Site() as served:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_web(chromium) -> Iterator:  # noqa: F811
     """Call with a site's address to open the page and wait until the model is there; keywords go to the browser
     context. `troubles`: what may be said on the console, as part of a message."""
@@ -53,3 +53,9 @@ def open_web(chromium) -> Iterator:  # noqa: F811
 def _said(message, expected: tuple[str, ...], found: list[str]) -> None:
     if message.type in ("error", "warning") and not any(part in message.text for part in expected):
         found.append(f"console: {message.text}")
+
+
+@pytest.fixture(scope="module")
+def page(site, open_web):
+    """One page for all tests that only drop files on it."""
+    return open_web(site.url)

@@ -26,14 +26,14 @@ NAMES = ("uzbek.mp3", "russian.ogg", "english.m4a", "uzbek-then-english.webm")
 CORPUS = os.environ.get("LID_TEST_CORPUS", "")  # a folder of real speech in Common Voice's layout, language by language
 
 
-def test_thirty_clips(site, open_web, python, tmp_path):
+def test_thirty_clips(page, python, tmp_path):
     clips = list(_made(tmp_path))
     assert len(clips) >= 30
-    for clip, (here, there) in _both(open_web(site.url), python, clips).items():
+    for clip, (here, there) in _both(page, python, clips).items():
         _compare(clip, here, there, SAME if clip.suffix == ".wav" else ALIKE)
 
 
-def test_real_speech(site, open_web, python):
+def test_real_speech(page, python):
     if not Path(CORPUS).is_dir() or not CORPUS:
         pytest.skip("no real speech to compare on: set LID_TEST_CORPUS to a folder of Common Voice's layout")
     draw = random.Random(0)
@@ -42,14 +42,14 @@ def test_real_speech(site, open_web, python):
         files = sorted(path for path in Path(CORPUS, language, "clips").iterdir() if path.stat().st_size > 3000)
         clips += draw.sample(files, min(count, len(files)))
     differ = 0
-    for clip, (here, there) in _both(open_web(site.url), python, clips).items():
+    for clip, (here, there) in _both(page, python, clips).items():
         differ += here["verdict"] != there["verdict"]
         _compare(clip, {**here, "verdict": ""}, {**there, "verdict": ""}, ALIKE)
     assert differ <= 1  # whose score is on the threshold
 
 
 @pytest.mark.parametrize("kind", ["two", "opposite", "one", "same"])
-def test_two_channels(site, open_web, python, tmp_path, kind):
+def test_two_channels(page, python, tmp_path, kind):
     left, right = (voice(code)[: 5 * audio.SAMPLE_RATE] for code in ("uz", "ru"))
     channels = {
         "two": [np.pad(left, (0, len(right))), np.pad(right, (len(left), 0))],
@@ -59,7 +59,6 @@ def test_two_channels(site, open_web, python, tmp_path, kind):
     }[kind]
     clip = tmp_path / "call.wav"
     soundfile.write(clip, np.stack(channels, axis=1), audio.SAMPLE_RATE)
-    page = open_web(site.url)
     pages.drop(page, clip)
     here, there = pages.copied_json(page), python.identify(audio.read(clip)).to_dict()
     assert here.keys() == there.keys()
@@ -76,18 +75,16 @@ def test_two_channels(site, open_web, python, tmp_path, kind):
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 96_000])
-def test_other_rates(site, open_web, python, tmp_path, rate):
+def test_other_rates(page, python, tmp_path, rate):
     clip = encode(voice("en"), tmp_path / "voice.wav", "pcm_s16le", rate)
-    page = open_web(site.url)
     pages.drop(page, clip)
     there = python.identify(audio.read(clip)).to_dict()
     assert pages.copied_json(page)["probabilities"] == pytest.approx(there["probabilities"], abs=SAME)
 
 
-def test_the_track_in_which_somebody_speaks(site, open_web, python, tmp_path):
+def test_the_track_in_which_somebody_speaks(page, python, tmp_path):
     clip = tmp_path / "tracks.mp4"
     clip.write_bytes(recordings.encoded([recordings.silence(4.0), voice("ru")[: 4 * audio.SAMPLE_RATE]], "mp4", "aac"))
-    page = open_web(site.url)
     pages.drop(page, clip)
     assert pages.copied_json(page)["track"] == {"number": 2, "of": 2}
 
