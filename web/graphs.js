@@ -1,6 +1,6 @@
 // The four graphs and what runs them: fetched with their progress, kept for the next visit, checked, opened.
 import { GRAPH_FORMAT, VOICE_SHA256 } from "./data.js";
-import { metadata } from "./metadata.js";
+import { metadata } from "./metadata.mjs";
 import { Problem } from "./problem.js";
 
 const MODEL = new URL("../assets/model/", import.meta.url);

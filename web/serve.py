@@ -74,7 +74,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     """Files with the types that browsers insist on, and the headers under which a page may have threads. With servers
     that do not send these, the page's service worker adds them."""
 
-    extensions_map: ClassVar = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript"}
+    extensions_map: ClassVar = {
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+    }
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")

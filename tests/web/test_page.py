@@ -212,7 +212,7 @@ def test_a_phone_and_axe(site, open_web, clips, scheme):
 def test_the_service_worker_keeps_every_file_of_the_page():
     kept = (ROOT / "web" / "service_worker.js").read_text()
     for path in (ROOT / "web").glob("*.*"):
-        if path.suffix in (".js", ".css") and path.name != "service_worker.js":
+        if path.suffix in (".js", ".mjs", ".css") and path.name != "service_worker.js":
             assert f'"{path.name}"' in kept, path.name
     for path in EXAMPLES.iterdir():
         assert path.suffix in (".md", ".sh") or f'"{path.name}"' in kept
