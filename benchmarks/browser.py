@@ -163,8 +163,8 @@ def main() -> None:
     heads = " | ".join(f"{one} s" for one in SECONDS)
     command = "python benchmarks/browser.py" + (" --hour" if options.hour else "")
     text = (
-        f"`{command} --write`: ms from sound to everything that the page shows, medians of {options.rounds} rounds (and "
-        f"the least), in Chromium. Load before the run: {load:.1f}. Downloaded on the first visit: {graphs:.1f} MB of "
+        f"`{command} --write`: ms from sound to all that the page shows, medians of {options.rounds} rounds (and the "
+        f"least), in Chromium. Load before the run: {load:.1f}. Downloaded on the first visit: {graphs:.1f} MB of "
         f"graphs, {sum(sent.values()) / 1e6:.1f} MB in all.\n\n"
         f"| threads | {heads} | until ready |\n|--:|{'--:|' * (len(SECONDS) + 1)}\n" + "\n".join(rows)
     )
