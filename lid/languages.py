@@ -9,7 +9,7 @@ NAMES = {"uz": "Uzbek", "ru": "Russian", "en": "English"}
 CODES = tuple(NAMES)
 # A line for each of Whisper's 99 languages: its code, and its name in English, Russian and Uzbek, after Unicode CLDR.
 # Inside a sentence, the Russian ones are the same in the accusative, and the Uzbek ones go before "tili" (language).
-_NAMES_FILE = Path(__file__).with_name("language_names.tsv")
+NAMES_FILE = Path(__file__).with_name("language_names.tsv")
 
 
 def name_of(code: str, in_language: str = "en") -> str:
@@ -20,7 +20,7 @@ def name_of(code: str, in_language: str = "en") -> str:
 
 @cache
 def _names(in_language: str) -> dict[str, str]:
-    with _NAMES_FILE.open(encoding="utf-8", newline="") as file:
+    with NAMES_FILE.open(encoding="utf-8", newline="") as file:
         return {row["code"]: row[in_language] for row in csv.DictReader(file, delimiter="\t")}
 
 

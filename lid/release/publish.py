@@ -1,6 +1,7 @@
 """A finished run -> the Hugging Face Hub: the model with its card and adapter, and the Space that serves it.
 
     lid publish runs/medium me/lid-uz-ru-en    # in a checkout: the Space is made of its code
+    lid publish runs/medium me/lid-uz-ru-en --web me/lid-in-the-browser    # and a Space that needs no server
 
 The Space gets the model's name unless --space gives another. What was sent before is not sent again, so the same
 command finishes an upload that was cut. It wants a token that may write, in HF_TOKEN or from `hf auth login`.
@@ -24,7 +25,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 from lid.errors import InputError
 from lid.languages import CODES, NAMES
 from lid.model import checksums
-from lid.release import adapter, card, figures, report
+from lid.release import adapter, card, figures, report, web
 
 Files = dict[str, Path | bytes]  # path in the repository -> where the bytes are, or they themselves
 
@@ -42,7 +43,7 @@ SPACE_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
 SPACE_FOLDERS = ("lid", "assets/examples")
 OURS = {  # what an earlier upload may have left, and this one takes away when it has no such file
     "model": (*checksums.COVERED, checksums.FILE_NAME, "adapter/*"),
-    "space": ("lid/*", "assets/*"),
+    "space": ("lid/*", "assets/*", "web/*"),
 }
 LINK = re.compile(r"\]\(([^)#:\s]+)\)")  # a relative link of Markdown
 TOKEN = "Make one that may write at https://huggingface.co/settings/tokens and put it into HF_TOKEN."
@@ -55,13 +56,16 @@ class Target:
     api: HfApi
     model: str
     space: str
+    static: str | None = None
 
 
-def check(repo: str, space: str | None = None, private: bool | None = None) -> Target:
-    """Make both repositories unless they are there: proof, before anything is trained, that the upload will be let in.
+def check(repo: str, space: str | None = None, private: bool | None = None, static: str | None = None) -> Target:
+    """Make the repositories unless they are there: proof, before anything is trained, that the upload will be let in.
 
     Raises InputError without a token that may write there, and where the Hub cannot be reached.
     """
+    if static and static in (space, repo):
+        raise InputError(f"{static} cannot be both Spaces. Give --web another name.", "space")
     with _sentences("The Hub cannot be reached or refuses, so nothing would be published"):
         token = get_token()
         if not token:
@@ -70,12 +74,17 @@ def check(repo: str, space: str | None = None, private: bool | None = None) -> T
         account = api.whoami()
         if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
             raise InputError(f"The Hugging Face token may only read. {TOKEN}", "token")
-        for name in filter(None, (repo, space)):
+        for name in filter(None, (repo, space, static)):
             _check_owner(name, account)
         model = api.create_repo(repo, private=private, exist_ok=True).repo_id
     with _sentences("The Space cannot be made; make it by hand on hardware of your choice, then try again"):
         made = api.create_repo(space or model, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
-    return Target(api, model, made.repo_id)
+    if static:
+        with _sentences("The static Space cannot be made"):
+            static = api.create_repo(
+                static, repo_type="space", space_sdk="static", private=private, exist_ok=True
+            ).repo_id
+    return Target(api, model, made.repo_id, static)
 
 
 def publish(
@@ -85,10 +94,12 @@ def publish(
     private: bool | None = None,
     statement: Path | None = None,
     root: Path = report.ROOT,
+    static: str | None = None,
 ) -> None:
     """Upload a finished run's model, then its Space with the code under `root`, each in one commit.
 
-    `statement` is a file that says what the model was trained on; without one the run's own DATA.md serves.
+    `static` names one more Space, the page that needs no server. `statement` is a file that says what the model was
+    trained on; without one the run's own DATA.md serves.
     Raises InputError where something is missing, and where the Hub refuses.
     """
     metrics, audit = report.load(run)
@@ -113,13 +124,16 @@ def publish(
         raise InputError(f"{run} was measured by another version of the recipe: it has no {error}.", "run") from error
     model = model_files(run, page_of_model, base_model)
     page = space_files(model, {"REPORT.md": text.encode(), **pictures}, root)
-    for files in (model, page):
+    in_browser = web.space_files(run / "merged", root) if static else {}
+    for files in (model, page, in_browser):
         _check_private(files, run)
-    target = check(repo, space, private)
+    target = check(repo, space, private, static)
     named = page_of_model.replace(adapter.REPO, target.model).encode()
     model["README.md"] = page["assets/model/README.md"] = named
     _send(target.api, "model", target.model, model)
     _send(target.api, "space", target.space, page)
+    if target.static:
+        _send(target.api, "space", target.static, in_browser)
 
 
 def model_files(run: Path, page: str, base_model: str | None) -> Files:
@@ -165,7 +179,7 @@ def _pictures(metrics: dict, points: list[dict]) -> Files:
 
 
 def _chosen(folder: Path, patterns: tuple[str, ...]) -> Files:
-    """Files of one folder by name; none where there is no such folder."""
+    """Files of a folder by their names in it; none where there is no such folder."""
     found = (path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in found}
 
@@ -277,6 +291,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="the --output folder of a finished train_lora.py")
     parser.add_argument("repo", help="name of the model on the Hub, as in me/lid-uz-ru-en")
     parser.add_argument("--space", metavar="REPO", help="name of the Space; the model's by default")
+    parser.add_argument("--web", metavar="REPO", help="name of a Space that needs no server; none by default")
     parser.add_argument("--private", action="store_true", default=None, help="what is made anew is seen by you alone")
     parser.add_argument("--statement", type=Path, help="what it was trained on, in prose; RUN/DATA.md by default")
     parser.add_argument(
@@ -284,7 +299,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        publish(options.run, options.repo, options.space, options.private, options.statement, options.repository)
+        publish(
+            options.run,
+            options.repo,
+            options.space,
+            options.private,
+            options.statement,
+            options.repository,
+            options.web,
+        )
     except InputError as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1

@@ -262,6 +262,66 @@ def test_what_a_later_run_does_not_have_is_taken_away(sent, finished, root, tmp_
     assert sent.repos["model", "me/model"].files["NOTES.md"] == b"by hand"
 
 
+@pytest.fixture
+def with_page(root, tmp_path):
+    """The repository with the page for browsers, whose runtime was fetched already."""
+    folder = shutil.copytree(root, tmp_path / "with_page", symlinks=True)
+    shutil.copytree(ROOT / "web", folder / "web", ignore=shutil.ignore_patterns("vendor", "__pycache__"))
+    (folder / "web" / "vendor").mkdir()
+    (folder / "web" / "vendor" / "ort.js").write_text("// ONNX Runtime")
+    shutil.copy(folder / "web" / "runtime.json", folder / "web" / "vendor")
+    return folder
+
+
+@pytest.fixture
+def with_graphs(finished, tmp_path):
+    """The run with its graphs."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    shutil.copytree(MODEL / "onnx", run / "merged" / "onnx")
+    checksums.write(run / "merged")
+    return run
+
+
+def test_the_page_for_browsers_is_a_static_space(hub, with_graphs, with_page, root):
+    publish.publish(with_graphs, "me/model", "me/page", root=with_page, static="me/browser")
+    assert hub.repos["space", "me/browser"].made["sdk"] == "static"
+    files = hub.repos["space", "me/browser"].files
+    header = SpaceCard(files["README.md"].decode()).data.to_dict()
+    assert header["sdk"] == "static"
+    assert header["app_file"] in files
+    assert header["custom_headers"] == {
+        "cross-origin-embedder-policy": "require-corp",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+    pages = {name for name in files if name.startswith("web/")}
+    mine = {f"web/{path.relative_to(with_page / 'web').as_posix()}" for path in (with_page / "web").rglob("*.*")}
+    assert pages == {name for name in mine if not name.endswith(".py")}
+    assert files["lid/graphs/silero_vad.onnx"] == (ROOT / "lid" / "graphs" / "silero_vad.onnx").read_bytes()
+    assert not [name for name, data in files.items() if b"not for others" in data]
+    told = json.loads(files["assets/model/manifest.json"])["sha256"]
+    graphs = {name.removeprefix("assets/model/") for name in files if name.startswith("assets/model/onnx/")}
+    assert len(graphs) == 3
+    for name in graphs:
+        assert told[name] == hashlib.sha256(files[f"assets/model/{name}"]).hexdigest()
+        assert hub.repos["model", "me/model"].files[name] == files[f"assets/model/{name}"]
+
+
+def test_a_page_for_browsers_needs_graphs_a_name_and_a_runtime(
+    hub, finished, with_graphs, with_page, monkeypatch, capsys
+):
+    with pytest.raises(publish.InputError, match="lid export"):
+        publish.publish(finished, "me/model", root=with_page, static="me/browser")
+    with pytest.raises(publish.InputError, match="both Spaces"):
+        publish.publish(with_graphs, "me/model", root=with_page, static="me/model")
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9")
+    shutil.rmtree(with_page / "web" / "vendor")
+    arguments = [str(with_graphs), "me/model", "--web", "me/browser", "--repository", str(with_page)]
+    assert publish.main(arguments) == 1
+    assert "without its runtime" in capsys.readouterr().err
+    assert not hub.repos
+
+
 def test_a_cut_upload_is_finished_by_the_same_command(hub, finished, root):
     size = (finished / "merged" / "model.safetensors").stat().st_size
     hub.cut_after = size // 2
