@@ -22,7 +22,7 @@ except ImportError:
 
 import torch
 
-from lid import InputError, LanguageIdentifier, malloc
+from lid import InputError, LanguageIdentifier, audio, malloc
 from lid.ui import build, serve
 from lid.ui.settings import limits
 
@@ -31,6 +31,7 @@ GPU_SECONDS = 60  # ZeroGPU: the longest one call may hold the GPU; an hour of s
 
 def main() -> None:
     malloc.keep_freed()
+    audio.prepare(2)  # while the model is loaded
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         allowed = limits()
