@@ -24,7 +24,7 @@ from lid.model import whisper
 from lid.ui import plots, settings, table, texts, wording
 from lid.ui.api import Budget, Endpoints
 from lid.ui.examples import Examples
-from lid.ui.gradio_patches import call_errors, links, queue_full, recorder, translation, uploads
+from lid.ui.gradio_patches import call_errors, fair_queue, links, recorder, translation, uploads
 from lid.ui.live import Buffer
 from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult, analyse, result_of, with_progress
 from lid.ui.texts import Texts
@@ -73,8 +73,8 @@ class Page:
             self._lay_out()
             self._wire()
             Endpoints(self._identify, limits).add()
+        fair_queue.install()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
-        queue_full.localize(self.blocks)
         call_errors.explain(self.blocks)
 
     def _lay_out(self) -> None:
