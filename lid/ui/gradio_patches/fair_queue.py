@@ -154,7 +154,8 @@ class FairQueue(_GradioQueue):
         return None
 
     def _is_unread(self, event: Event) -> bool:
-        return self.mailboxes.unread_seconds(event.session_hash) > UNREAD_SECONDS
+        waits = time.monotonic() - event.enqueue_time  # a session may be older than its call
+        return min(waits, self.mailboxes.unread_seconds(event.session_hash)) > UNREAD_SECONDS
 
     def _streams_enough(self, event: Event) -> bool:
         """Whether an address has as many live turns as it may."""

@@ -165,6 +165,14 @@ def test_who_does_not_read_loses_the_place_and_is_told(launched, monkeypatch):
     assert launched.answer(first) == '["0"]'
 
 
+def test_a_session_may_pause_between_its_calls(launched, monkeypatch):
+    monkeypatch.setattr(fair_queue, "UNREAD_SECONDS", 0.5)
+    launched.go.set()
+    for given in ("first", "second"):
+        assert launched.answer(launched.join(given, "a-client")) == f'["{given}"]'
+        time.sleep(0.6)
+
+
 @pytest.mark.parametrize(("wanted", "words"), [("ru-RU", RUSSIAN), ("uz", UZBEK), ("de", ENGLISH), ("", ENGLISH)])
 def test_a_full_queue_is_told_in_the_language_asked_for(launched, wanted, words):
     for n in range(PLACES + 1):
