@@ -15,8 +15,9 @@ import numpy as np
 from lid.audio import channels, workers
 from lid.audio.channels import Channels
 from lid.audio.formats import CONTAINERS, FORMATS_IN_WORDS
-from lid.audio.limits import CPU_SECONDS, DEFAULT_LIMITS, SAMPLE_RATE, Limits
+from lid.audio.limits import CPU_SECONDS, DEFAULT_LIMITS, SAMPLE_RATE, Limits, too_costly
 from lid.audio.messages import End, Tracks
+from lid.audio.workers import Cost
 from lid.errors import InputError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "FORMATS_IN_WORDS",
     "SAMPLE_RATE",
     "Channels",
+    "Cost",
     "Limits",
     "Recording",
     "Track",
@@ -81,15 +83,22 @@ def decode(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -
     return read(source, limits).waveform
 
 
-def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS) -> Recording:
+def read(source: str | os.PathLike | bytes, limits: Limits = DEFAULT_LIMITS, together: Cost | None = None) -> Recording:
     """As `decode`, and tells what was taken, what the file claims, and whether part of it was unreadable.
 
     Of several tracks it takes the one that the file calls its default, or the first; where nobody speaks in that, the
-    next in which somebody does.
+    next in which somebody does. `together` is what several files may cost.
     """
-    cost = workers.Cost(CPU_SECONDS)
-    found = _read(source, limits, cost)
-    return found if isinstance(found, Recording) else _read_one_of(found, source, limits, cost)
+    left = CPU_SECONDS if together is None else min(CPU_SECONDS, together.left)
+    if left <= 0:
+        raise too_costly()
+    cost = Cost(left)
+    try:
+        found = _read(source, limits, cost)
+        return found if isinstance(found, Recording) else _read_one_of(found, source, limits, cost)
+    finally:
+        if together is not None:
+            together.spend(left - cost.left)
 
 
 def prepare(count: int = 1) -> None:
@@ -98,7 +107,7 @@ def prepare(count: int = 1) -> None:
 
 
 def _read(
-    source: str | os.PathLike | bytes, limits: Limits, cost: workers.Cost, number: int | None = None
+    source: str | os.PathLike | bytes, limits: Limits, cost: Cost, number: int | None = None
 ) -> Recording | Tracks:
     """Track `number` of the audio tracks, from 0, or the only one; without a number the tracks, where there are
     several."""
@@ -140,7 +149,7 @@ def _recording(rows: list[bytearray], end: End, track: Track | None) -> Recordin
     )
 
 
-def _read_one_of(tracks: Tracks, source: str | os.PathLike | bytes, limits: Limits, cost: workers.Cost) -> Recording:
+def _read_one_of(tracks: Tracks, source: str | os.PathLike | bytes, limits: Limits, cost: Cost) -> Recording:
     """The first of the tracks in which somebody speaks; where that is nowhere for long, the one with most speech."""
     best: Recording | None = None
     failures: list[InputError] = []
@@ -149,6 +158,8 @@ def _read_one_of(tracks: Tracks, source: str | os.PathLike | bytes, limits: Limi
         try:
             recording = _read(source, limits, cost, number)
         except InputError as error:
+            if error.reason == "too_costly" and best is not None:
+                break
             if error.reason not in ("unreadable", "too_short"):
                 raise
             failures.append(error)

@@ -44,7 +44,9 @@ def _answer(requests: FileIO, answers: FileIO, process: "Process") -> None:
         del payload
         for part in decoding.decode(source, Limits(**request["limits"]), request["track"]):
             if isinstance(part, messages.Tracks):
-                messages.send(answers, messages.TRACKS, json.dumps(asdict(part)).encode())
+                several = request["track"] is None and len(part.numbers) > 1
+                cost = {"cpu": process.spent()} if several else {}  # nothing follows
+                messages.send(answers, messages.TRACKS, json.dumps({**asdict(part), **cost}).encode())
             elif isinstance(part, messages.End):
                 _tell(answers, messages.END, process, **asdict(part))
             else:

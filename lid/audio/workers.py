@@ -23,7 +23,7 @@ from typing import cast
 import numpy as np
 
 from lid.audio import messages
-from lid.audio.limits import IDLE_SECONDS, Limits, check_size, too_costly
+from lid.audio.limits import CPU_PER_SECOND, CPU_SECONDS, IDLE_SECONDS, SAMPLE_RATE, Limits, check_size, too_costly
 from lid.audio.messages import End, Tracks
 from lid.errors import InputError
 
@@ -35,10 +35,16 @@ OVER_THE_LIMIT = ("SIGXCPU", "SIGABRT")  # processor time; libraries abort where
 
 
 class Cost:
-    """What a file may still take: the workers spend it, over all its tracks."""
+    """CPU seconds that files may still take before they give sound: one file with all its tracks, or several together.
 
-    def __init__(self, cpu: float):
-        self.cpu = cpu  # seconds
+    What sound pays for by itself (CPU_PER_SECOND) is not counted.
+    """
+
+    def __init__(self, seconds: float = CPU_SECONDS):
+        self.left = seconds
+
+    def spend(self, seconds: float) -> None:
+        self.left = max(0.0, self.left - max(0.0, seconds))
 
 
 def decode(
@@ -91,7 +97,7 @@ class Worker:
         self, source: str | os.PathLike | bytes, limits: Limits, cost: Cost, track: int | None
     ) -> Iterator[Tracks | np.ndarray | End]:
         self.usable = False  # until the answer is complete
-        request = {"limits": asdict(limits), "track": track, "cpu": cost.cpu}
+        request = {"limits": asdict(limits), "track": track, "cpu": cost.left}
         if isinstance(source, bytes | bytearray | memoryview):
             kind, payload = messages.DATA, source
         else:
@@ -101,37 +107,36 @@ class Worker:
             messages.send(self._requests, kind, payload)
             yield from self._answer(cost, track)
         except (EOFError, OSError) as error:
+            cost.spend(cost.left)
             raise self._ended() from error
 
     def _answer(self, cost: Cost, track: int | None) -> Iterator[Tracks | np.ndarray | End]:
+        samples = 0
         while True:
             self._wait()
             kind, content = messages.receive(self._answers, messages.MOST_BYTES)
-            if kind == messages.SOUND:
-                yield np.frombuffer(content, np.float32)[None]
-            elif kind == messages.PAIR:
-                yield np.frombuffer(content, np.float32).reshape(2, -1)
-            elif kind == messages.TRACKS:
-                tracks = Tracks(**json.loads(content))
-                if track is None and len(tracks.numbers) > 1:
-                    self.usable = True
-                    yield tracks
-                    return
+            if kind in (messages.SOUND, messages.PAIR):
+                sound = np.frombuffer(content, np.float32).reshape(2 if kind == messages.PAIR else 1, -1)
+                samples += sound.shape[1]
+                yield sound
+                continue
+            if kind == messages.FAILED:
+                self.usable = True
+                raise RuntimeError(f"The decoder failed: {content.decode(errors='replace')}")
+            facts = json.loads(content)
+            cost.spend(facts.pop("cpu", 0.0) - samples / SAMPLE_RATE * CPU_PER_SECOND)
+            if kind == messages.TRACKS:
+                tracks = Tracks(**facts)
+                self.usable = track is None and len(tracks.numbers) > 1
                 yield tracks
             elif kind == messages.END:
                 self.usable = True
-                facts = json.loads(content)
-                cost.cpu -= facts.pop("cpu")
                 yield End(**facts)
-                return
-            elif kind == messages.REFUSED:
-                self.usable = True
-                facts = json.loads(content)
-                cost.cpu -= facts["cpu"]
-                raise InputError(facts["message"], facts["reason"])
             else:
                 self.usable = True
-                raise RuntimeError(f"The decoder failed: {content.decode(errors='replace')}")
+                raise InputError(facts["message"], facts["reason"])
+            if self.usable:
+                return
 
     def _wait(self) -> None:
         """Until the worker says something. Raises EOFError, and ends it, when that takes too long."""

@@ -210,7 +210,7 @@ class Page:
         buffer.language = language or buffer.language
         words = texts.choose(buffer.language)
         if path is not None:
-            buffer.add(_chunk(path))
+            buffer.add(_chunk(path, replace(self.limits, min_seconds=0.0)))
         if not buffer.due(time.monotonic()) or not self._live_turn.acquire(blocking=False):
             return {self.buffer: buffer}
         try:
@@ -279,12 +279,10 @@ class Page:
         yield {**self._blank(words), self.answer: table.as_html(rows, words)}
         for index, path in enumerate(paths):
             try:
-                recording = budget.spend(audio.read(path, budget.limits()))
-                prediction = self._identify(recording)
-                rows[index] = replace(rows[index], prediction=prediction, damaged=is_damaged(recording))
+                damaged, prediction = budget.once(path, lambda heard: (is_damaged(heard), self._identify(heard)))
+                rows[index] = replace(rows[index], prediction=prediction, damaged=damaged)
             except Exception as error:  # whatever happens to one file, the others go on
-                problem = budget.explained(as_input_error(error))
-                rows[index] = replace(rows[index], error=wording.explained(problem, words, self.limits))
+                rows[index] = replace(rows[index], error=wording.explained(as_input_error(error), words, self.limits))
             yield {self.answer: table.as_html(rows, words)}
 
     def _blank(self, words: Texts) -> dict:
@@ -369,10 +367,10 @@ def _fixed(function: Callable, argument) -> Callable:
     return call
 
 
-def _chunk(path: str) -> np.ndarray:
+def _chunk(path: str, limits: Limits) -> np.ndarray:
     """A piece of the microphone's sound, float32 (samples,) at 16 kHz; empty when it cannot be read."""
     try:
-        return audio.decode(path, Limits(min_seconds=0.0))
+        return audio.decode(path, limits)
     except InputError:
         return np.zeros(0, np.float32)
 

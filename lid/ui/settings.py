@@ -17,6 +17,7 @@ SESSIONS = 200  # visitors whose first segment and live buffer (2 MB together) a
 KEEP_SECONDS = 30 * 60  # how long uploads and first segments are kept
 SWEEP_SECONDS = 5 * 60  # how often older uploads are deleted
 MAX_FILES = 50  # in one call, or in one drop on the page; together no longer than one recording may be
+BATCH_CPU = 10.0  # seconds of processor time that the files of one call may take to be opened, all together
 LIVE_SECONDS = 30  # of speech that live mode remembers; windows are 10 s, so this is three or four of them
 LIVE_EVERY = 1.0  # seconds between two live answers for one visitor
 LIVE_TURN = 60  # seconds one live session may last; then the next visitor has a turn

@@ -4,6 +4,8 @@ What Gradio does (checked in 6.31):
 
 - When a session's messages were forgotten while its call waits (see `mailboxes`), `send_message` raises KeyError in the
   loop that starts calls. Its `finally` stops the queue: everybody gets "503 Queue is stopped." until a restart.
+- A call that is cancelled in the moment in which its turn comes keeps its turn for ever: its task ends before its first
+  step, and so without its `finally`.
 - All calls share the room of `max_size`, and whoever came first is served first: one caller fills it, and a call keeps
   its place though nobody reads its answer.
 - A live stream that sends nothing keeps its turn to the end.
@@ -16,7 +18,7 @@ is lost when nobody reads. Loops that end are started again.
 
 At an upgrade, check: `Queue.push`, `.start`, `.start_processing`, `.get_events`, `.process_events`, `.send_message`,
 `.wait_for_batch`, `.close` and `._cancel_asyncio_tasks`, the name `Queue` in `gradio.queueing`, and whether the first
-of these is mended (docs/GRADIO-QUEUE.md).
+two of these are mended (docs/GRADIO-QUEUE.md).
 """
 
 import asyncio
@@ -172,7 +174,15 @@ class FairQueue(_GradioQueue):
         self.event_ids_to_events.pop(event._id, None)
         self.send_message(event, ProcessCompletedMessage(output={"error": sentence}, success=False))
 
-    async def process_events(self, events: list[Event], batch: bool, begin_time: float, fn) -> None:
+    def process_events(self, events: list[Event], batch: bool, begin_time: float, fn) -> Coroutine[Any, Any, None]:
+        """What Gradio makes a task of, and cancels by its name. A task that is cancelled before its first step never
+        gives its place back, so the work is a task of its own, which is certain to begin."""
+        return self._processed(asyncio.ensure_future(self._process(events, batch, begin_time, fn)))
+
+    async def _processed(self, work: asyncio.Task) -> None:
+        await work  # cancelling this cancels the work
+
+    async def _process(self, events: list[Event], batch: bool, begin_time: float, fn) -> None:
         try:
             await super().process_events(events, batch, begin_time, fn)
         finally:

@@ -1,5 +1,6 @@
 """The queue outlives what befalls it, and nobody takes another's share: on a launched page, over HTTP."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -92,6 +93,25 @@ def test_a_flood_of_sessions_costs_nobody_an_answer(launched, monkeypatch):
         until(lambda: len(launched.queue.mailboxes) <= 20)
         launched.go.set()
         assert [one.result() for one in answers] == ['["0"]', '["1"]', '["2"]']
+    assert launched.answer(launched.call("after")) == '["after"]'
+
+
+def test_a_call_cancelled_before_its_first_step_gives_its_turn_back(launched):
+    event = launched.call("x")
+    until(lambda: launched.queue.active_jobs[0])
+    loop = launched.queue.loops["sweep"].get_loop()
+    waiting = launched.call("y")
+
+    async def cancel_at_once() -> None:
+        """As /cancel does, in the step of the loop in which the task is made."""
+        while not (tasks := [task for task in launched.queue._asyncio_tasks if waiting in task.get_name()]):
+            await asyncio.sleep(0)
+        tasks[0].cancel()
+
+    cancelled = asyncio.run_coroutine_threadsafe(cancel_at_once(), loop)
+    launched.go.set()
+    assert launched.answer(event) == '["x"]'
+    cancelled.result(30)
     assert launched.answer(launched.call("after")) == '["after"]'
 
 
