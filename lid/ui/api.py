@@ -167,6 +167,9 @@ class Budget:
         return self._done[key]
 
     def _read(self, path: str) -> Recording:
+        if self._cost.left <= 0:
+            sentence = "The files before this one took too long to decode. Send this one apart."
+            raise InputError(sentence, "too_costly_together")
         recording = audio.read(path, replace(self._limits, max_seconds=max(self._left, 0.0)), self._cost)
         self._left -= recording.seconds
         return recording

@@ -24,7 +24,7 @@ from lid.model import whisper
 from lid.ui import plots, settings, table, texts, wording
 from lid.ui.api import Budget, Endpoints
 from lid.ui.examples import Examples
-from lid.ui.gradio_patches import call_errors, fair_queue, links, recorder, translation, uploads
+from lid.ui.gradio_patches import call_errors, fair_queue, links, recorder, sessions, translation, uploads
 from lid.ui.live import Buffer
 from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult, analyse, result_of, with_progress
 from lid.ui.texts import Texts
@@ -74,6 +74,7 @@ class Page:
             self._wire()
             Endpoints(self._identify, limits).add()
         fair_queue.install()
+        sessions.install()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
         call_errors.explain(self.blocks)
 
