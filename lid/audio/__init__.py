@@ -177,6 +177,6 @@ def _read_one_of(tracks: Tracks, source: str | os.PathLike | bytes, limits: Limi
 
 
 def _speech_seconds(recording: Recording) -> float:
-    from lid import vad  # only files of several tracks need it here
+    from lid import vad  # which imports SAMPLE_RATE from here
 
     return sum(end - start for start, end in vad.find(recording.waveform))
