@@ -4,8 +4,9 @@
     python benchmarks/fuzz.py --only 4711          # one case again, with its traceback
 
 Case n is a pure function of its number: a valid file of some container, or one of tests/hostile.py, damaged in one to
-four ways. A worker process decodes; this one watches the clock and kills what hangs. On Linux the kernel kills a worker
-that tries to open a file, reach a network or start a program (seccomp), so one that lives has done none of that.
+four ways. A process decodes as the decoder process does, within the same limits; this one watches the clock and kills
+what hangs. On Linux the kernel kills it when it tries to open a file, reach a network or start a program (seccomp), so
+one that lives has done none of that.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import ctypes
 import multiprocessing
 import platform
 import resource
+import signal
 import struct
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,9 +31,11 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
 from lid import InputError, audio  # noqa: E402
+from lid.audio import decoding, worker  # noqa: E402
+from lid.audio.limits import CPU_SECONDS, MEMORY_BYTES, too_costly  # noqa: E402
+from lid.audio.messages import Tracks  # noqa: E402
 from tests import hostile, recordings  # noqa: E402
 
-MEMORY = 1024**3  # bytes a worker may map beyond what it has mapped once everything is loaded
 MOST_SECONDS = 120.0  # after which a file counts as hung
 RECYCLE = 500  # files a worker decodes before a new one takes over
 MOST_BYTES = 200_000  # of a file that is damaged further
@@ -154,16 +159,34 @@ def _noise(data: bytearray, rng: np.random.Generator, files: list[bytes]) -> Non
 HARMS = (_flip_bits, _flip_header, _cut, _lie, _splice, _repeat, _drop, _noise)
 
 
-def outcome(data: bytes) -> str:
+def outcome(data: bytes, process: worker.Process) -> str:
     """ "decoded", our own exception's reason, or "CRASH: ..." for any other exception."""
+    process.begin(CPU_SECONDS, len(data))
     try:
-        waveform = audio.decode(data)
+        waveform = read(data, process).waveform
     except InputError as error:
         return error.reason
+    except MemoryError:
+        return too_costly().reason
     except Exception as error:  # that is what is looked for
         return f"CRASH: {type(error).__name__}: {error}"
     fine = waveform.ndim == 1 and np.isfinite(waveform).all() and np.abs(waveform).max() <= 1
     return "decoded" if fine else "CRASH: not a waveform"
+
+
+def read(data: bytes, process: worker.Process) -> audio.Recording:
+    """As `lid.audio.read`, without a process in between; of several tracks the first."""
+
+    def parts(track: int | None) -> Iterator:
+        for part in decoding.decode(data, audio.DEFAULT_LIMITS, track):
+            if isinstance(part, np.ndarray):
+                process.earn(part.shape[1])
+            yield part
+
+    found = audio._gathered(parts(None), None)
+    if isinstance(found, Tracks):
+        found = audio._gathered(parts(found.numbers[0]), found.numbers[0])
+    return found
 
 
 def seal() -> None:
@@ -187,11 +210,10 @@ def can_seal() -> bool:
 
 
 def _work(files: list[bytes], sealed: bool, pipe) -> None:
+    process = worker.Process()
     for data in files:  # loads what is loaded on first use; `import av...` above loads the rest
-        outcome(data)
-    pages = Path("/proc/self/statm")
-    mapped = int(pages.read_text().split()[0]) * resource.getpagesize() if pages.exists() else 0
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, mapped + MEMORY))
+        outcome(data, process)
+    process = worker.Process()
     if sealed:
         seal()
     while (case := pipe.recv()) is not None:
@@ -199,7 +221,7 @@ def _work(files: list[bytes], sealed: bool, pipe) -> None:
             open("/etc/hostname")  # noqa: SIM115 - to see that the seal holds
         data = case if isinstance(case, bytes) else damaged(case, files)
         started = time.process_time()
-        result = outcome(data)
+        result = outcome(data, process)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         pipe.send((result, time.process_time() - started, peak))
 
@@ -224,6 +246,8 @@ class Worker:
         except EOFError:
             self.process.join()
             code = self.process.exitcode
+            if code == -signal.SIGXCPU:
+                return self._gone(too_costly().reason)
             return self._gone("TOUCHED" if code == KILLED_BY_KERNEL else f"DIED: exit code {code}")
 
     def _gone(self, how: str) -> tuple[str, float, float]:
@@ -256,7 +280,7 @@ def main() -> int:
     originals, worst = valid_files(), hostile.files()
     files = [*originals.values(), *(data for data in worst.values() if len(data) < MOST_BYTES)]
     if options.only is not None:
-        print(len(audio.decode(damaged(options.only, files))))
+        print(read(damaged(options.only, files), worker.Process()).seconds)
         return 0
     cases = {
         **{f"valid: {name}": data for name, data in originals.items()},
@@ -314,7 +338,7 @@ def as_markdown(results: dict[str, tuple[str, float, float]], failures: int, sea
         "median ms of CPU": f"{1000 * seconds[len(seconds) // 2][0]:.1f}",
         f"most CPU seconds ({seconds[-1][1]})": f"{seconds[-1][0]:.1f}",
         "most memory of the process, MB": f"{max(peak for _, _, peak in results.values()):.0f}",
-        "memory it may have mapped on top of its libraries', MB": MEMORY // 1024**2,
+        "memory it may map on top of its libraries', MB": MEMORY_BYTES // 1024**2,
     }
     table = "\n".join(f"| {what} | {number} |" for what, number in rows.items())
     return (

@@ -1,6 +1,7 @@
-"""Fifty clients at once, and what else befalls a server: clients that go, a full disk, SIGTERM, a damaged model.
+"""Many clients at once and a visitor among them, and what else befalls a server: clients that go, a full disk, SIGTERM,
+the queue's loop killed, a damaged model.
 
-    python benchmarks/load.py --write              # three minutes of load, numbers into docs/ROBUSTNESS.md
+    python benchmarks/load.py --write              # twice three minutes of load, numbers into docs/ROBUSTNESS.md
 
 app.py runs as a process of its own. Every clip has a length of its own, so that an answer meant for another is noticed,
 and its right answer is asked for beforehand, alone. What is done to a disk is done to a small one in memory, which only
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,13 +33,16 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
-from benchmarks.served import App, ask, form, of_upload, request, served, start, upload  # noqa: E402
+from benchmarks.served import App, Visitor, ask, form, of_upload, request, served, start, upload  # noqa: E402
 from lid import audio  # noqa: E402
 from lid.ui.gradio_patches import request_guard, shutdown  # noqa: E402
 
 EXAMPLES = [ROOT / "assets" / "examples" / name for name in ("uzbek.mp3", "russian.ogg", "english.m4a")]
 LONGEST_WAIT = 600.0  # s for one answer; a request that gets none by then counts as lost
 QUARTERS = 4  # after each of which memory is looked at: it must not go on growing
+VISITOR_PAUSE = 5.0  # s between a visitor's answer and the next recording
+IN_TIME = 10.0  # s in which it should be answered
+KILLS = 20  # of the queue's loop
 GONE = 50  # clients that leave in the midst of a request
 DISK_MB = 160  # of the small disk; request_guard.MIN_FREE_DISK_BYTES of it must be free
 
@@ -58,8 +63,18 @@ def identify(app: App, data: bytes) -> tuple[int, str, object]:
 
 
 def load(app: App, clients: int, seconds: float) -> dict:
-    """Clients that ask one clip after another, and are told the truth or that the server is busy."""
+    """Clients that ask one clip after another, and are told the truth or that the server is busy; beside them one with
+    the page open, who records five seconds now and then. All have the same address."""
     sounds = clips()
+    page, over = _visitor(app), threading.Event()
+    recorded: list[tuple[bool, float]] = []
+
+    def visit() -> None:
+        while not over.wait(VISITOR_PAUSE):
+            recorded.append(page())
+
+    visiting = threading.Thread(target=visit)
+    visiting.start()
     right = [identify(app, data)[2][0] for data in sounds]
     counts: Counter = Counter()
     waits: list[float] = []
@@ -91,6 +106,9 @@ def load(app: App, clients: int, seconds: float) -> dict:
         with ThreadPoolExecutor(clients) as pool:
             list(pool.map(client, range(clients), ends))
         memory.append(app.memory())
+    over.set()
+    visiting.join()
+    in_time = sum(answered and took <= IN_TIME for answered, took in recorded)
     return {
         "clients at once": clients,
         "seconds": round(seconds),
@@ -99,9 +117,71 @@ def load(app: App, clients: int, seconds: float) -> dict:
         "told that the server is busy (503)": counts["busy"],
         "answered wrongly, or with another's answer": counts["wrong or another's"],
         "lost": counts["lost"],
-        "s for an answer: median, longest": f"{np.median(waits):.1f}, {max(waits):.1f}" if waits else "none",
+        "s for an answer: median, longest": _seconds(waits),
+        "a page visitor's recordings of 5 s": len(recorded),
+        f"of these answered within {IN_TIME:.0f} s": in_time,
+        "s for a page visitor's answer: median, longest": _seconds([took for _, took in recorded]),
         "MB of memory before, and after each quarter": ", ".join(f"{megabytes:.0f}" for megabytes in memory),
         "MB of memory at most": round(peak[0]),
+    }
+
+
+def _visitor(app: App) -> Callable[[], tuple[bool, float]]:
+    """Records five seconds of Russian with the page open: whether that was the answer, and after how many seconds."""
+    file = io.BytesIO()
+    clip = audio.decode(EXAMPLES[1])[: 5 * audio.SAMPLE_RATE]
+    soundfile.write(file, clip, audio.SAMPLE_RATE, format="WAV")
+    visitor = Visitor(app, "a-page-that-is-open")
+
+    def record() -> tuple[bool, float]:
+        began = time.monotonic()
+        try:
+            path = upload(app, file.getvalue(), "audio.wav")
+            outcome, shown = visitor.record(path, LONGEST_WAIT)
+        except (OSError, RuntimeError, ValueError) as error:
+            print(f"the visitor: {error!r}", file=sys.stderr)
+            return False, time.monotonic() - began
+        if outcome != "complete" or "lid-ru" not in shown:
+            print(f"the visitor: {outcome} {shown[:200]}", file=sys.stderr)
+        return outcome == "complete" and "lid-ru" in shown, time.monotonic() - began
+
+    return record
+
+
+def _seconds(waits: list[float]) -> str:
+    return f"{np.median(waits):.1f}, {max(waits):.1f}" if waits else "none"
+
+
+def loops() -> dict:
+    """The loop of the queue that starts calls, killed again and again while clients wait."""
+    code = """
+import asyncio, gc, signal
+from lid.ui.gradio_patches import fair_queue
+def kill(number, frame):
+    for queue in gc.get_objects():
+        if isinstance(queue, fair_queue.FairQueue) and "start_processing" in queue.loops:
+            task = queue.loops["start_processing"]
+            task.get_loop().call_soon_threadsafe(task.cancel)
+signal.signal(signal.SIGUSR1, kill)
+import app; app.main()
+"""
+    with served(code=code) as app:
+        sounds = clips()
+        right = [identify(app, data)[2][0] for data in sounds]
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(identify, app, sounds[n % len(sounds)]) for n in range(60)]
+            for _ in range(KILLS):
+                time.sleep(0.3)
+                app.process.send_signal(signal.SIGUSR1)
+            answers = [one.result() for one in asked]
+        good = sum(
+            name == "complete" and same(data[0], right[n % len(right)]) for n, (_, name, data) in enumerate(answers)
+        )
+        ended = app.printed.count("start_processing ended")
+    return {
+        "times the loop was ended, and started again": ended,
+        "calls meanwhile": len(answers),
+        "lost, or answered wrongly": len(answers) - good,
     }
 
 
@@ -227,7 +307,7 @@ def refuses_to_start() -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--clients", type=int, default=[50, 200], nargs="+")
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--write", action="store_true", help="put the numbers into docs/ROBUSTNESS.md")
     options = parser.parse_args()
@@ -239,15 +319,21 @@ def main() -> int:
         if options.write:
             replace_section("Load and trouble", as_markdown(results), ROOT / "docs" / "ROBUSTNESS.md")
 
-    with served() as app:
-        measure("Many clients", lambda: load(app, options.clients, options.seconds))
-        measure("Clients that go", lambda: gone(app))
+    for clients in options.clients:
+        with served() as app:
+            measure(f"{clients} clients", lambda app=app, clients=clients: load(app, clients, options.seconds))
+            if clients == options.clients[0]:
+                measure("Clients that go", lambda app=app: gone(app))
+    measure("The queue killed", loops)
     measure("SIGTERM", terminated)
     measure("The disk", disk)
     measure("The start", refuses_to_start)
     print(as_markdown(results))
-    many = results["Many clients"]
-    return int(bool(many["lost"] or many["answered wrongly, or with another's answer"]))
+    many = [results[f"{clients} clients"] for clients in options.clients]
+    wrong = ("lost", "answered wrongly, or with another's answer")
+    return int(
+        any(one[name] for one in many for name in wrong) or results["The queue killed"]["lost, or answered wrongly"] > 0
+    )
 
 
 def as_markdown(results: dict[str, dict]) -> str:

@@ -8,8 +8,10 @@ writes down every host that it looks up or connects to. All traffic stays on 127
 
 import argparse
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,17 +19,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
-from benchmarks.served import App, ask, form, of_upload, request, served, upload  # noqa: E402
+from benchmarks.served import App, Visitor, ask, form, of_upload, request, served, upload  # noqa: E402
 from lid import InputError, audio  # noqa: E402
 from lid.model import checksums  # noqa: E402
 from lid.ui.gradio_patches import request_guard  # noqa: E402
+from lid.ui.settings import LIVE_VISITORS  # noqa: E402
+from tests import hostile  # noqa: E402
 
 SECRET = b"The bait that no answer may hold."
 CLIP = ROOT / "assets" / "examples" / "uzbek.mp3"
@@ -69,6 +76,11 @@ ADDRESSES += (
     "gopher://127.0.0.1:{port}/a",
 )
 SLOW_HEADERS, SLOW_BODIES = 600, 200
+PAIRS = 2100  # sessions; Gradio remembers the messages of 2,000
+MOST_SECONDS, MOST_MEGABYTES, MOST_WAIT = 5.0, 600, 10.0  # of a hostile file, and of the next visitor
+KILLS = 20
+HELD_BODIES, HELD = 600, 1_000_000
+JSON = {"Content-Type": "application/json"}
 SECRETS = re.compile(
     r"hf_[A-Za-z]{30,}|gh[pousr]_\w{36}|github_pat_\w{40,}|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9_-]{24,}|AIza[\w-]{35}|"
     r"xox[abprs]-[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY|eyJ[\w-]{20,}\.eyJ[\w-]{20,}|"
@@ -330,7 +342,155 @@ def secrets() -> dict:
     }
 
 
+def flood(app: App) -> dict:
+    """More sessions join and cancel than are remembered, while the model is busy and three calls wait."""
+    path, waiting = upload(app, CLIP.read_bytes()), upload(app, long_recording(60), "long.flac")
+    config = json.loads(request(app, "GET", "/config")[2])
+    which = next(one["id"] for one in config["dependencies"] if one["api_name"] == "identify")
+
+    def pair(number: int) -> int:
+        session = f"fresh{number}"
+        body = {"data": [of_upload(path)], "fn_index": which, "session_hash": session}
+        status, _, said = request(app, "POST", "/gradio_api/queue/join", json.dumps(body).encode(), JSON)
+        if status == 200:
+            left = {"session_hash": session, "fn_index": which, "event_id": json.loads(said)["event_id"]}
+            request(app, "POST", "/gradio_api/cancel", json.dumps(left).encode(), JSON)
+        return status
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        before = [pool.submit(ask, app, of_upload(waiting)) for _ in range(4)]
+        statuses = list(pool.map(pair, range(PAIRS)))
+        took = time.monotonic() - began
+        answered = sum(one.result()[1] == "complete" for one in before)
+    return {
+        "sessions that joined and cancelled": f"{PAIRS} in {took:.0f} s",
+        "of these told that it is busy": statuses.count(503),
+        "calls that waited meanwhile, and were not answered": len(before) - answered,
+        "calls refused afterwards": sum(ask(app, of_upload(path))[1] != "complete" for _ in range(5)),
+    }
+
+
+def silent(app: App) -> dict:
+    """Four live streams that send nothing, and twenty calls whose answers nobody reads; then somebody with the page
+    open, at the same address and at another, and a program at another."""
+    path = upload(app, CLIP.read_bytes())
+    visitors = [Visitor(app, "same-address"), Visitor(app, "other-address", "203.0.113.7")]
+    config = json.loads(request(app, "GET", "/config")[2])
+    live = next(one for one in config["dependencies"] if any(to[1] == "stream" for to in one["targets"]))
+    for number in range(LIVE_VISITORS):
+        body = {"data": [None, None, "en"], "fn_index": live["id"], "session_hash": f"silent{number}"}
+        request(app, "POST", "/gradio_api/queue/join", json.dumps(body).encode(), JSON)
+    call = json.dumps({"data": [of_upload(upload(app, long_recording(60), "long.flac"))]}).encode()
+    statuses = [request(app, "POST", "/gradio_api/call/identify", call, JSON)[0] for _ in range(20)]
+    told = {"live streams and calls that nobody reads": f"{LIVE_VISITORS} + {statuses.count(200)}"}
+    refused = 0
+    for visitor in visitors:
+        began = time.monotonic()
+        outcome, _ = visitor.record(path)
+        refused += outcome != "complete"
+        told[f"s for a visitor's answer, {visitor.session.replace('-', ' ')}"] = round(time.monotonic() - began, 1)
+        visitor.close()
+    began = time.monotonic()
+    while ask(app, of_upload(path))[1] != "complete":
+        time.sleep(0.5)
+    told["s until a program at the same address is answered"] = round(time.monotonic() - began, 1)
+    return {**told, "visitors not answered": refused}
+
+
+def costly(app: App) -> dict:
+    """Small files that cost minutes or gigabytes elsewhere, one after the other, each followed by a visitor."""
+    path, idle = upload(app, CLIP.read_bytes()), app.memory()
+    visitor = Visitor(app, "between-hostile-files")
+    told, over = {}, 0
+    for name, data in hostile.costly().items():
+        sent = upload(app, data, "hostile")
+        with app.watched() as peaks, ThreadPoolExecutor(1) as pool:
+            began = time.monotonic()
+            answer = pool.submit(lambda sent=sent: ask(app, of_upload(sent)) and time.monotonic())
+            time.sleep(0.1)
+            came = time.monotonic()
+            visited = visitor.record(path)[0] == "complete", time.monotonic() - came
+            ended = answer.result()
+        seconds, megabytes = ended - began, peaks[-1] - idle
+        over += seconds > MOST_SECONDS or megabytes > MOST_MEGABYTES or not visited[0] or visited[1] > MOST_WAIT
+        told[f"{name} ({len(data) / 1000:.0f} kB): s, MB, s of the next visitor"] = (
+            f"{seconds:.1f}, {max(0, megabytes):.0f}, {visited[1]:.1f}"
+        )
+    visitor.close()
+    return {**told, f"over {MOST_SECONDS:.0f} s, {MOST_MEGABYTES} MB, or {MOST_WAIT:.0f} s of the next": over}
+
+
+def kills(app: App) -> dict:
+    """Decoder processes killed again and again while visitors ask."""
+    path = upload(app, CLIP.read_bytes())
+    over, outcomes = threading.Event(), []
+
+    def client() -> None:
+        while not over.is_set():
+            outcomes.append(ask(app, of_upload(path)))
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    killed = 0
+    while killed < KILLS:
+        time.sleep(0.5)
+        for pid in app.children()[:1]:
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+    over.set()
+    for thread in threads:
+        thread.join()
+    right = sum(name == "complete" and data[0]["language"] == "uz" for _, name, data in outcomes)
+    stopped = sum(name == "error" and "decoder was stopped" in str(data) for _, name, data in outcomes)
+    return {
+        "decoder processes killed": killed,
+        "calls meanwhile": len(outcomes),
+        "told that their own decoder was stopped": stopped,
+        "lost, or answered wrongly": len(outcomes) - right - stopped,
+        "decoder processes afterwards": len(app.children()),
+    }
+
+
+def bodies(app: App) -> dict:
+    """Hundreds of connections that each hold a body, which never ends."""
+    before = app.memory()
+    head = "POST /gradio_api/call/identify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {HELD}\r\n\r\n"
+    held = []
+    for _ in range(HELD_BODIES):
+        connection = socket.create_connection(("127.0.0.1", app.port))
+        with suppress(OSError):  # refused before all of it was sent
+            connection.settimeout(20)
+            connection.sendall(head.encode() + b'{"data": ["' + b"a" * (HELD - 1000))
+        held.append(connection)
+    time.sleep(1)
+    during = app.memory()
+    path = upload(app, CLIP.read_bytes())
+    answered = ask(app, of_upload(path))[1]
+    for connection in held:
+        connection.close()
+    time.sleep(3)
+    return {
+        "connections that hold a body, bytes of each": f"{HELD_BODIES}, {HELD:,}",
+        "MB of memory they cost, and what stays": f"{max(0, during - before):.0f}, {max(0, app.memory() - before):.0f}",
+        "callers among them who get no answer": int(answered != "complete"),
+    }
+
+
+def long_recording(seconds: int) -> bytes:
+    """Speech of such a length, as FLAC."""
+    clip = audio.decode(CLIP)
+    return hostile.written(np.resize(clip, seconds * audio.SAMPLE_RATE), audio.SAMPLE_RATE, container="FLAC")
+
+
 ATTACKS = {
+    "A flood of sessions": flood,
+    "Places taken": silent,
+    "Costly files": costly,
+    "Decoders killed": kills,
+    "Held bodies": bodies,
     "Other files": traversals,
     "Other servers": addresses,
     "Too long": sizes,
@@ -338,6 +498,12 @@ ATTACKS = {
     "Headers and doors": headers,
 }
 MUST_BE_ZERO = (
+    "calls that waited meanwhile, and were not answered",
+    "calls refused afterwards",
+    "visitors not answered",
+    f"over {MOST_SECONDS:.0f} s, {MOST_MEGABYTES} MB, or {MOST_WAIT:.0f} s of the next",
+    "lost, or answered wrongly",
+    "callers among them who get no answer",
     "given out, or written elsewhere",
     "opened, connected to or looked up",
     "answered otherwise than 4xx",
@@ -351,10 +517,14 @@ MUST_BE_ZERO = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="put the numbers into docs/ROBUSTNESS.md")
+    parser.add_argument("--only", choices=ATTACKS, nargs="*", help="these attacks alone, and nothing is written")
     options = parser.parse_args()
-    results = {"The checkpoint": tampering(), "The history": secrets()}
+    options.write &= options.only is None
+    results: dict[str, dict] = {} if options.only else {"The checkpoint": tampering(), "The history": secrets()}
     with served() as app:
         for name, attack in ATTACKS.items():
+            if options.only and name not in options.only:
+                continue
             results[name] = attack(app)
             print(name, json.dumps(results[name]), file=sys.stderr, flush=True)
             if options.write:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -61,16 +62,49 @@ class App:
         return (self.folder / "outbound.txt").read_text().splitlines()
 
     def memory(self) -> float:
-        """Megabytes in use (Linux)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        """Megabytes in use, decoder processes included (Linux)."""
+        return sum(_megabytes(pid) for pid in (self.process.pid, *self.children()))
+
+    def children(self) -> list[int]:
+        """The processes that it started: its decoders (Linux)."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended
+                if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == self.process.pid:
+                    found.append(int(folder.name))
+        return found
+
+    @contextmanager
+    def watched(self) -> Iterator[list[float]]:
+        """A list that ends with the most megabytes in use within the block."""
+        peaks, over = [self.memory()], threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.05):
+                peaks.append(max(peaks[-1], self.memory()))
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield peaks
+        finally:
+            over.set()
+            thread.join()
+
+
+def _megabytes(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024 if "VmRSS:" in status else 0.0
 
 
 @contextmanager
-def served(**environment: str) -> Iterator[App]:
-    """Start it, wait until it answers, and end it in any case."""
+def served(**options: str) -> Iterator[App]:
+    """Start it with the options of `start`, wait until it answers, and end it in any case."""
     with tempfile.TemporaryDirectory() as place:
-        app = start(Path(place), **environment)
+        app = start(Path(place), **options)
         try:
             wait(app)
             yield app
@@ -82,8 +116,8 @@ def served(**environment: str) -> Iterator[App]:
             app.process.wait()
 
 
-def start(folder: Path, **environment: str) -> App:
-    """Start it in a folder of its own, and do not wait."""
+def start(folder: Path, code: str = "import app; app.main()", **environment: str) -> App:
+    """Start it in a folder of its own, and do not wait. `code` is what runs there."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -100,7 +134,7 @@ def start(folder: Path, **environment: str) -> App:
     }
     with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **settings}, stdout=log, stderr=log
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **settings}, stdout=log, stderr=log
         )
     return App(process, port, folder)
 
@@ -178,3 +212,46 @@ def ask(app: App, file: dict, api: str = "identify", timeout: float = 300.0) -> 
 def of_upload(path: str) -> dict:
     """The entry that names an upload in a call."""
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+class Visitor:
+    """Somebody with the page open in a browser: one session, whose heartbeat goes on until it is closed.
+
+    Its recording goes through the events of the page itself. `address` is where it says it comes from, as a proxy does.
+    """
+
+    def __init__(self, app: App, session: str, address: str = ""):
+        self.app, self.session = app, session
+        self.headers = {"X-Forwarded-For": address} if address else {}
+        config = json.loads(request(app, "GET", "/config")[2])
+        microphone = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "microphone")
+        self.answer = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "answer")
+        wanted = [microphone, "stop_recording"]
+        self.event = next(one for one in config["dependencies"] if wanted in [list(to) for to in one["targets"]])
+        self._beat = socket.create_connection(("127.0.0.1", app.port))
+        self._beat.sendall(f"GET /gradio_api/heartbeat/{session} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    def record(self, path: str, timeout: float = 300.0) -> tuple[str, str]:
+        """ "complete", "error" or "refused", and what the page shows as its answer."""
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        body = {"data": [file, "en"], "fn_index": self.event["id"], "session_hash": self.session, "trigger_id": None}
+        kind = {"Content-Type": "application/json", **self.headers}
+        status, _, said = request(self.app, "POST", "/gradio_api/queue/join", json.dumps(body).encode(), kind, timeout)
+        if status != 200:
+            return "refused", said.decode(errors="replace")
+        _, _, stream = request(self.app, "GET", f"/gradio_api/queue/data?session_hash={self.session}", timeout=timeout)
+        messages = [json.loads(part[6:]) for part in stream.decode().split("\n\n") if part.startswith("data: ")]
+        place = self.event["outputs"].index(self.answer)
+        shown = ""
+        for message in messages:
+            if message["msg"] in ("process_generating", "process_completed") and "data" in (message["output"] or {}):
+                data = message["output"]["data"]
+                if data and isinstance(data[place], str):
+                    shown = data[place]
+                elif data and isinstance(data[place], list) and data[place]:  # what changed since the last message
+                    shown = str(data[place])
+        last = next((one for one in reversed(messages) if one["msg"] == "process_completed"), None)
+        return ("complete" if last and last["success"] else "error"), shown
+
+    def close(self) -> None:
+        self._beat.close()

@@ -49,6 +49,9 @@ def _run(command: str, arguments: list[str]) -> int:
 
 
 def _identify(options: argparse.Namespace) -> int:
+    from lid import audio
+
+    audio.prepare()  # it starts on another core while this one loads the model
     from lid.identify import LanguageIdentifier
 
     try:

@@ -213,7 +213,6 @@ def test_no_monitoring_and_no_history(app_url):
     ("name", "value", "sentence"),
     [
         ("LID_MAX_SECONDS", "ten minutes", "LID_MAX_SECONDS is 'ten minutes'"),
-        ("LID_PRECISION", "int4", "There is no precision int4"),
         ("MODEL_ID", "/nowhere/at/all", "No model could be loaded from /nowhere/at/all"),
     ],
 )

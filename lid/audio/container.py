@@ -4,7 +4,6 @@ FFmpeg parses hostile files, so it gets bytes or one regular file, and only the 
 """
 
 import contextlib
-import ctypes
 import functools
 import io
 import os
@@ -17,7 +16,7 @@ import av
 from av.stream import Disposition
 
 from lid.audio.formats import CONTAINERS, FORMATS_IN_WORDS, refusal
-from lid.audio.limits import MOST_MEMORY, MOST_STREAMS, Budget, Limits
+from lid.audio.limits import MOST_STREAMS, Limits, check_size, too_costly
 from lid.errors import InputError
 
 HEAD = 1024  # bytes looked at of what comes after the tags
@@ -35,7 +34,6 @@ UNDECLARED = ("aac", "amr", "gsm", "mpegts")
 def opened(source: str | os.PathLike | bytes, limits: Limits) -> Iterator[tuple[av.container.InputContainer, bytes]]:
     """The container of a path or of a file's bytes, and how the file begins after its tags. Raises InputError for what
     is none that we read, also when that turns out later, inside the `with`."""
-    _bound_memory()
     options = {
         "format_whitelist": CONTAINERS,
         "codec_whitelist": _sound_decoders(),
@@ -49,7 +47,9 @@ def opened(source: str | os.PathLike | bytes, limits: Limits) -> Iterator[tuple[
                 yield container, head
         except InputError:
             raise
-        except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+        except MemoryError as error:  # also FFmpeg's own
+            raise too_costly() from error
+        except (av.FFmpegError, ValueError, OverflowError) as error:
             raise InputError(refusal(head), "not_audio") from error
 
 
@@ -62,12 +62,6 @@ def _sound_decoders() -> str:
             if av.Codec(name, "r").type == "audio":
                 decoders.append(name)
     return ",".join(decoders)
-
-
-def _bound_memory() -> None:
-    """FFmpeg's own bound for one allocation is 2 GB. PyAV does not say how to lower it; the libraries it loads do."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(MOST_MEMORY))
 
 
 def _file(source: str | os.PathLike | bytes, limits: Limits) -> BinaryIO:
@@ -84,14 +78,7 @@ def _file(source: str | os.PathLike | bytes, limits: Limits) -> BinaryIO:
             size, file = path.stat().st_size, path.open("rb")
         except OSError as error:  # no permission, a name that is too long, a disk that fails
             raise InputError(f"{name} cannot be opened: {error.strerror}.", "unreadable") from error
-    if size == 0:
-        raise InputError("This file is empty (0 bytes). Record or export it again.", "empty")
-    if size > limits.max_bytes:
-        raise InputError(
-            f"This file has {size / 1e6:.0f} MB; the limit is {limits.max_bytes / 1e6:.0f} MB. Send a shorter clip or "
-            "a compressed format such as MP3.",
-            "too_large",
-        )
+    check_size(size, limits)
     return file
 
 
@@ -128,11 +115,10 @@ class Frames:
     where the last frame ends, in seconds by its time stamp (None when it has none).
     """
 
-    def __init__(self, container: av.container.InputContainer, stream: av.AudioStream, budget: Budget):
+    def __init__(self, container: av.container.InputContainer, stream: av.AudioStream):
         self.damaged = False
         self.end: float | None = None
         self._packets = container.demux(stream)
-        self._budget = budget
         self._joinable = container.format.name in JOINABLE
         self._before = b""  # the last packet: a mark may lie across two, where the frame before was cut off
         self._waiting = 0  # packets in which a mark may still explain one that could not be decoded
@@ -147,9 +133,7 @@ class Frames:
             except av.FFmpegError:  # the container itself breaks off: keep what came before
                 self.damaged = True
                 break
-            frames = self._decode(packet)
-            self._budget.spend(sum(frame.samples * frame.layout.nb_channels for frame in frames))
-            for frame in frames:
+            for frame in self._decode(packet):
                 if frame.time is not None:
                     self.end = frame.time + frame.samples / frame.sample_rate
                 yield frame

@@ -1,7 +1,7 @@
 """What is accepted, and what any file may ask of processor and memory.
 
 Five kilobytes can hold hours of 255 silent channels, millions of packets that cannot be decoded, or an index that
-claims to fill gigabytes.
+claims to fill gigabytes. So a file is decoded in a process of its own, and these are that process's limits.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from lid.errors import InputError
 
 SAMPLE_RATE = 16_000  # Hz: what Whisper's log-mel front end expects
 
-WORK = 300_000  # samples over all channels for each second that is allowed: 5.1 sound at 48 kHz
-WORK_OF_PACKET = 1_000  # what a packet counts for at least, in samples,
-WORK_OF_DAMAGE = 5_000  # and one that gives no sound
+CPU_SECONDS = 2.0  # a file may take to be opened, for all its tracks together,
+CPU_PER_SECOND = 1 / 50  # and for each second of sound that comes out; eight channels of 192 kHz FLAC take as much
+IDLE_SECONDS = 30.0  # of wall time between two pieces of sound, on a machine that is busy otherwise
+MEMORY_BYTES = 256 * 1024**2  # of address space on top of the libraries and of a file given as bytes
 MOST_STREAMS = 16  # in a container; phones' videos have up to seven
-MOST_MEMORY = 128 * 1024**2  # bytes FFmpeg may ask for at once: the index of a day in an M4A has 97 MB
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,27 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-class Budget:
-    """Work that is left for one file, over all its tracks."""
-
-    def __init__(self, limits: Limits):
-        self._left = WORK * limits.max_seconds
-
-    def spend(self, samples: int) -> None:
-        """Count one packet, of so many samples over all channels. Raises InputError when there was too much."""
-        self._left -= max(WORK_OF_PACKET, samples) if samples else WORK_OF_DAMAGE
-        if self._left <= 0:
-            raise InputError("This file takes too long to decode. Send it as mono, or a part of it.", "too_long")
+def check_size(size: int, limits: Limits) -> None:
+    """Raises InputError for a file of so many bytes."""
+    if size == 0:
+        raise InputError("This file is empty (0 bytes). Record or export it again.", "empty")
+    if size > limits.max_bytes:
+        raise InputError(
+            f"This file has {size / 1e6:.0f} MB; the limit is {limits.max_bytes / 1e6:.0f} MB. Send a shorter clip or "
+            "a compressed format such as MP3.",
+            "too_large",
+        )
 
 
 def in_words(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
+
+
+def too_costly() -> InputError:
+    """For a file that reached the limits of the decoder process."""
+    return InputError(
+        "This file takes more time or memory to decode than a recording should. Export it as MP3 or WAV and send that.",
+        "too_costly",
+    )

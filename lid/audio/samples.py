@@ -27,48 +27,61 @@ LARGEST = 2.0**40  # more than the largest integers that floats are filled with
 INT16_IN_INT32 = 2.0**16  # how far under full scale 16-bit numbers are in a 32-bit file
 
 
-def gather(frames: Iterable[av.AudioFrame], codec: str, limits: Limits) -> list[np.ndarray]:
-    """The frames of a track -> float32 (samples,) at 16 kHz, not yet cut to [-1, 1]: one row, or mid and side.
+class Sound:
+    """A track's frames as pieces of float32 (rows, samples) at 16 kHz, not yet cut to [-1, 1]: one row, or mid and
+    side. To be iterated over once.
 
-    `codec` is FFmpeg's name. Raises InputError for nothing, too little, or too much.
+    `codec` is FFmpeg's name. Iterating raises InputError for nothing, too little, or too much. Afterwards `factor` is
+    what every sample is to be multiplied by, and `seconds` how long it is.
     """
-    scale = _Scale(codec)
-    gathered: list[
-        bytearray
-    ] = []  # grow in place: a list of pieces joined at the end would take twice an hour's 230 MB
-    resamplers: list[soxr.ResampleStream] = []
-    rate = None
-    for block in _blocks(frames, limits):
-        tamed = scale.tame(block.rows)
-        if not gathered:
-            gathered = [bytearray() for _ in tamed]
-        if block.rate != rate:  # also the first; a chained Ogg may change its rate half-way
-            _finish(resamplers, gathered)
-            rate = block.rate
-            resamplers = [soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") for _ in gathered]
-        for index, (resampler, samples) in enumerate(zip(resamplers, gathered, strict=True)):
+
+    def __init__(self, frames: Iterable[av.AudioFrame], codec: str, limits: Limits):
+        self.factor = 1.0
+        self.seconds = 0.0
+        self._frames, self._limits = frames, limits
+        self._scale = _Scale(codec)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        resamplers: list[soxr.ResampleStream] = []
+        rate = rows = 0
+        for block in _blocks(self._frames, self._limits):
+            tamed = self._scale.tame(block.rows)
+            rows = rows or len(tamed)
+            if block.rate != rate:  # also the first; a chained Ogg may change its rate half-way
+                yield from self._checked(_resampled(resamplers, None))
+                rate = block.rate
+                resamplers = [soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") for _ in range(rows)]
             # A chained Ogg may change its channels too: it stays what it began as.
-            row = tamed[index] if index < len(tamed) else np.zeros_like(tamed[0])
-            samples += resampler.resample_chunk(row).data
-        if len(gathered[0]) > limits.max_seconds * SAMPLE_RATE * np.dtype(np.float32).itemsize:
+            heard = [tamed[row] if row < len(tamed) else np.zeros_like(tamed[0]) for row in range(rows)]
+            yield from self._checked(_resampled(resamplers, heard))
+        yield from self._checked(_resampled(resamplers, None))
+        if not self.seconds:
+            raise InputError("No sound could be read from this file. Record or export it again.", "unreadable")
+        if self.seconds < self._limits.min_seconds:
+            raise InputError(f"This recording lasts {self.seconds:.2f} s. Speak for at least a second.", "too_short")
+        self.factor = self._scale.factor()
+
+    def _checked(self, piece: np.ndarray) -> Iterator[np.ndarray]:
+        """The piece, unless it is empty."""
+        if not piece.size:
+            return
+        self._scale.hear(piece)
+        self.seconds += piece.shape[1] / SAMPLE_RATE
+        if self.seconds > self._limits.max_seconds:
             raise InputError(
-                f"This recording is longer than the limit of {in_words(limits.max_seconds)}. Send a part of it.",
+                f"This recording is longer than the limit of {in_words(self._limits.max_seconds)}. Send a part of it.",
                 "too_long",
             )
-    _finish(resamplers, gathered)
-    rows = [np.frombuffer(samples, np.float32) for samples in gathered]
-    if not rows or not len(rows[0]):
-        raise InputError("No sound could be read from this file. Record or export it again.", "unreadable")
-    if (seconds := len(rows[0]) / SAMPLE_RATE) < limits.min_seconds:
-        raise InputError(f"This recording lasts {seconds:.2f} s. Speak for at least a second.", "too_short")
-    scale.set_right(rows)
-    return rows
+        yield piece
 
 
-def _finish(resamplers: list[soxr.ResampleStream], gathered: list[bytearray]) -> None:
-    """Take what the resamplers still hold."""
-    for resampler, samples in zip(resamplers, gathered, strict=bool(resamplers)):
-        samples += resampler.resample_chunk(np.zeros(0, np.float32), last=True).data
+def _resampled(resamplers: list[soxr.ResampleStream], rows: list[np.ndarray] | None) -> np.ndarray:
+    """What the resamplers, one for each row, give for more sound; for None, what they still hold."""
+    if not resamplers:
+        return np.zeros((0, 0), np.float32)
+    last = rows is None
+    more = [np.zeros(0, np.float32)] * len(resamplers) if rows is None else rows
+    return np.stack([one.resample_chunk(row, last=last) for one, row in zip(resamplers, more, strict=True)])
 
 
 class _Scale:
@@ -80,6 +93,7 @@ class _Scale:
     def __init__(self, codec: str):
         self.floats, self.int32 = codec.startswith("pcm_f"), codec.startswith("pcm_s32")
         self.usual: list[float] = []  # of each block
+        self.peak = 0.0
 
     def tame(self, rows: np.ndarray) -> np.ndarray:
         """Bound a block (rows, samples) by what is usual in it."""
@@ -91,17 +105,17 @@ class _Scale:
         bound = LOUDEST * max(1.0, usual)
         return np.clip(rows, -bound, bound, out=rows)
 
-    def set_right(self, rows: list[np.ndarray]) -> None:
-        """Multiply the whole recording, in place."""
-        factor = 1.0
+    def hear(self, piece: np.ndarray) -> None:
+        """Resampled sound, not yet set right."""
+        if self.int32:
+            self.peak = max(self.peak, float(piece.max()), -float(piece.min()))
+
+    def factor(self) -> float:
+        """What the whole recording is to be multiplied by."""
         beyond = [usual for usual in self.usual if usual > 1]
         if len(beyond) > len(self.usual) / 2:  # else it is a few seconds of rubbish in a good recording
-            factor = 1 / (HEADROOM * float(np.quantile(beyond, USUAL)))
-        elif self.int32 and max(max(row.max(), -row.min()) for row in rows) <= 1 / INT16_IN_INT32:
-            factor = INT16_IN_INT32
-        if factor != 1:
-            for row in rows:
-                row *= np.float32(factor)
+            return 1 / (HEADROOM * float(np.quantile(beyond, USUAL)))
+        return INT16_IN_INT32 if self.int32 and self.peak <= 1 / INT16_IN_INT32 else 1.0
 
 
 @dataclass(frozen=True)

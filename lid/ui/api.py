@@ -1,8 +1,9 @@
 """The endpoints for programs: /identify and /identify_batch, with typed JSON."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -14,10 +15,11 @@ from lid.languages import CODES
 from lid.speakers import TOLD
 from lid.ui.gradio_patches import json_schema
 from lid.ui.gradio_patches.links import uploads_only
-from lid.ui.settings import MAX_FILES
+from lid.ui.settings import BATCH_CPU, MAX_FILES
 from lid.ui.texts import ENGLISH
 from lid.verdict import KINDS, is_damaged
 
+Answer = TypeVar("Answer")
 _PROBABILITIES = {"type": "object", "properties": {code: {"type": "number"} for code in CODES}}
 _ENTRY = {
     "type": "object",
@@ -127,17 +129,18 @@ class Endpoints:
 
     def _one(self, path: str, budget: "Budget") -> dict:
         try:
-            return self._answer(budget.spend(audio.read(path, budget.limits())))
+            return budget.once(path, self._answer)
         except Exception as error:  # whatever happens to one file, the others go on
-            return {"error": _sentence(budget.explained(as_input_error(error)))}
+            return {"error": _sentence(as_input_error(error))}
 
     def _answer(self, recording: Recording) -> dict:
         return self._identify(recording).to_dict(is_damaged(recording))
 
 
 class Budget:
-    """The seconds that the files of one batch may last together: as long as one recording may. So a batch keeps other
-    visitors waiting no longer than one long recording does."""
+    """What the files of one batch may take together: as many seconds of sound as one recording may last, and BATCH_CPU
+    seconds of processor time before they give sound. So a batch keeps other visitors waiting no longer than one long
+    recording does. The same file is decoded and identified once."""
 
     def __init__(self, files: list[str] | None, limits: Limits):
         """Raises InputError when there are no files, or too many."""
@@ -147,21 +150,43 @@ class Budget:
             raise InputError(ENGLISH.too_many_files.format(count=len(files), limit=MAX_FILES), "too_many")
         self._limits = limits
         self._left = limits.max_seconds
+        self._cost = audio.Cost(BATCH_CPU)
+        self._done: dict[str, Any] = {}  # checksum of a file -> what came of it, or its InputError
 
-    def limits(self) -> Limits:
-        """The limits of the next file."""
-        return replace(self._limits, max_seconds=max(self._left, 0.0))
+    def once(self, path: str, work: Callable[[Recording], Answer]) -> Answer:
+        """What `work` makes of the recording at `path`. Raises InputError for a file that cannot be used, and for one
+        that is too much after those before it."""
+        key = _checksum(path)
+        if key not in self._done:
+            try:
+                self._done[key] = work(self._read(path))
+            except InputError as error:
+                self._done[key] = self._explained(error)
+        if isinstance(self._done[key], InputError):
+            raise self._done[key]
+        return self._done[key]
 
-    def spend(self, recording: Recording) -> Recording:
-        """Take the length of a recording from what is left, and return the recording."""
+    def _read(self, path: str) -> Recording:
+        if self._cost.left <= 0:
+            sentence = "The files before this one took too long to decode. Send this one apart."
+            raise InputError(sentence, "too_costly_together")
+        recording = audio.read(path, replace(self._limits, max_seconds=max(self._left, 0.0)), self._cost)
         self._left -= recording.seconds
         return recording
 
-    def explained(self, error: InputError) -> InputError:
+    def _explained(self, error: InputError) -> InputError:
         """The error to show: another one when the file is only too long because of the files before it."""
         if error.reason != "too_long" or self._left == self._limits.max_seconds:
             return error
         return InputError(ENGLISH.too_long_together.format(minutes=self._limits.max_seconds / 60), "too_long_together")
+
+
+def _checksum(path: str) -> str:
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while piece := file.read(1024**2):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _told(error: Exception) -> gr.Error:

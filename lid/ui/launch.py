@@ -58,6 +58,7 @@ def _script(limits: Limits) -> str:
             "too_large": wording.explained(too_large, said, limits),
             "status": {"queue:": f"{said.queued}:", "processing |": f"{said.working} |"},
             "restarting": said.restarting,
+            "busy": said.busy,  # a call that waited lost its place
         }
         for code, said in texts.ALL.items()
     }

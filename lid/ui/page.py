@@ -23,7 +23,7 @@ from lid.runtime import cores
 from lid.ui import plots, settings, table, texts, wording
 from lid.ui.api import Budget, Endpoints
 from lid.ui.examples import Examples
-from lid.ui.gradio_patches import call_errors, links, queue_full, recorder, translation, uploads
+from lid.ui.gradio_patches import call_errors, fair_queue, links, recorder, sessions, translation, uploads
 from lid.ui.live import Buffer
 from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult, analyse, result_of, with_progress
 from lid.ui.texts import Texts
@@ -71,8 +71,9 @@ class Page:
             self._lay_out()
             self._wire()
             Endpoints(self._identify, limits).add()
+        fair_queue.install()
+        sessions.install()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
-        queue_full.localize(self.blocks)
         call_errors.explain(self.blocks)
 
     def _lay_out(self) -> None:
@@ -208,7 +209,7 @@ class Page:
         buffer.language = language or buffer.language
         words = texts.choose(buffer.language)
         if path is not None:
-            buffer.add(_chunk(path))
+            buffer.add(_chunk(path, replace(self.limits, min_seconds=0.0)))
         if not buffer.due(time.monotonic()) or not self._live_turn.acquire(blocking=False):
             return {self.buffer: buffer}
         try:
@@ -277,12 +278,10 @@ class Page:
         yield {**self._blank(words), self.answer: table.as_html(rows, words)}
         for index, path in enumerate(paths):
             try:
-                recording = budget.spend(audio.read(path, budget.limits()))
-                prediction = self._identify(recording)
-                rows[index] = replace(rows[index], prediction=prediction, damaged=is_damaged(recording))
+                damaged, prediction = budget.once(path, lambda heard: (is_damaged(heard), self._identify(heard)))
+                rows[index] = replace(rows[index], prediction=prediction, damaged=damaged)
             except Exception as error:  # whatever happens to one file, the others go on
-                problem = budget.explained(as_input_error(error))
-                rows[index] = replace(rows[index], error=wording.explained(problem, words, self.limits))
+                rows[index] = replace(rows[index], error=wording.explained(as_input_error(error), words, self.limits))
             yield {self.answer: table.as_html(rows, words)}
 
     def _blank(self, words: Texts) -> dict:
@@ -367,10 +366,10 @@ def _fixed(function: Callable, argument) -> Callable:
     return call
 
 
-def _chunk(path: str) -> np.ndarray:
+def _chunk(path: str, limits: Limits) -> np.ndarray:
     """A piece of the microphone's sound, float32 (samples,) at 16 kHz; empty when it cannot be read."""
     try:
-        return audio.decode(path, Limits(min_seconds=0.0))
+        return audio.decode(path, limits)
     except InputError:
         return np.zeros(0, np.float32)
 

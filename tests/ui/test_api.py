@@ -9,6 +9,7 @@ from lid.audio import Limits
 from lid.ui import api
 from lid.ui.settings import MAX_FILES
 from lid.ui.texts import ENGLISH
+from tests import hostile
 from tests.ui.predictions import TURKISH, make_prediction
 
 
@@ -46,9 +47,31 @@ def test_a_bad_file_in_a_batch_does_not_stop_the_others(clips):
 def test_files_together_keep_to_the_length_of_one(clips):
     length = len(audio.decode(clips["speech"])) / audio.SAMPLE_RATE
     tight = endpoints(Limits(max_seconds=1.5 * length))
-    first, second = tight.identify_batch([str(clips["speech"])] * 2)
+    first, second = tight.identify_batch([str(clips[name]) for name in ("speech", "webm")])
     assert first["language"] == "uz"
     assert "Together these recordings are longer" in second["error"]
+
+
+def test_the_same_file_is_identified_once(clips):
+    heard = []
+
+    def identify(recording):
+        heard.append(recording)
+        return make_prediction([0.97, 0.02, 0.01])
+
+    names = ("speech", "unnamed", "text", "text", "speech")  # the second is the first under another name
+    answers = api.Endpoints(identify, audio.DEFAULT_LIMITS).identify_batch([str(clips[name]) for name in names])
+    assert answers[0] == answers[1] == answers[4]
+    assert answers[2] == answers[3]
+    assert len(heard) == 1
+
+
+def test_processor_time_is_what_a_batch_may_take(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "BATCH_CPU", 0.2)
+    (tmp_path / "costly").write_bytes(hostile.matroska(inflated=4000))
+    first, second = endpoints().identify_batch([str(tmp_path / "costly"), str(clips["speech"])])
+    assert "more time or memory" in first["error"]
+    assert "Send this one apart" in second["error"]
 
 
 @pytest.mark.parametrize("files", [None, [], ["x.wav"] * (MAX_FILES + 1)])
@@ -74,7 +97,8 @@ def test_an_unexpected_error_stops_no_other_file_and_tells_nothing_of_the_server
             raise errors.pop()
         return make_prediction([0.97, 0.02, 0.01])
 
-    first, second = api.Endpoints(identify, audio.DEFAULT_LIMITS).identify_batch([str(clips["speech"])] * 2)
+    files = [str(clips[name]) for name in ("speech", "webm")]
+    first, second = api.Endpoints(identify, audio.DEFAULT_LIMITS).identify_batch(files)
     assert first == {"error": ENGLISH.broken_note}
     assert second["verdict"] == "language"
     assert "a secret of the server" in capsys.readouterr().err

@@ -82,6 +82,8 @@ def examine(clip: Clip) -> Facts:
     try:
         recording = read(data, LIMITS)
     except InputError as error:
+        if error.reason == "stopped":  # that is no measure of the clip
+            raise
         return Facts(sha256, failure=_failure(error.reason, data))
     broken = recording.damaged or _ogg_breaks_off(data)
     return measure(recording.waveform, sha256, recording.declared_seconds, broken)

@@ -24,6 +24,7 @@ TABLES = frozenset({VALIDATED, *SPLITS, *UNUSED, DURATIONS})
 BAD_SHARE = 0.2  # of a table's rows: more that cannot be used, and it is not the table it was taken for
 START = 100  # rows by which it is known how long the rows of a table usually are: editors cut tabs off, or add one
 NEEDED = ("path", "client_id", "locale")  # columns that no whole row ends before
+MOST_LINE = 1_000_000  # characters; a row has some hundreds
 BAD_ROWS = 2  # so many are no share of a small table
 ENDING = re.compile(r"\.(mp[234]|m4a|wav|wave|flac|og[gax]|opus|aac|aiff?|amr|3gp|wma|webm|mka|caf|au)$", re.IGNORECASE)
 ENCODINGS = {  # first bytes -> encoding; a table without any of them is UTF-8
@@ -81,11 +82,15 @@ def stem_hash(name: str) -> int:
 def text_lines(file: BinaryIO) -> Iterator[str]:
     """Lines of a table in UTF-8, or in UTF-16 or UTF-32 as Windows writes them.
 
-    What cannot be decoded is replaced; a stray carriage return or zero byte does not end a row.
+    What cannot be decoded is replaced; a stray carriage return or zero byte does not end a row. Raises
+    InputError("damaged") for a line that is no row of any table.
     """
-    first = file.readline()
+    first = file.readline(MOST_LINE)
     whole = io.BufferedReader(Rejoined(first, file))
-    for line in io.TextIOWrapper(whole, _encoding(first), "replace", newline="\n"):
+    text = io.TextIOWrapper(whole, _encoding(first), "replace", newline="\n")
+    while line := text.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise InputError(f"A table has a line of over {MOST_LINE:,} characters. Download it again.", "damaged")
         yield line.rstrip("\r\n").replace("\r", " ").replace("\0", "").lstrip("\ufeff")
 
 

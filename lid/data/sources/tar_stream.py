@@ -14,11 +14,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from tarfile import ReadError
 from typing import Any, BinaryIO, Protocol, cast
 
 from lid.errors import InputError
 
 BLOCK = 256 * 1024  # bytes
+MOST_HEADER = (
+    64 * 1024
+)  # bytes of a header that says more of the next one, and of those that hold for all: paths, times
+MOST_HEADERS = 16  # of them before one file
+MORE_OF_THE_NEXT = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 PACKINGS: dict[bytes, Callable[[Any], Any]] = {  # first bytes -> who unpacks what follows
     b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
     b"BZh": bz2.BZ2File,
@@ -83,6 +95,8 @@ def members(stream: Readable, name: str) -> Iterator[Member | Link]:
         while (info := archive.next()) is not None:
             # tarfile keeps every header it has seen, which is gigabytes for English
             archive.members.clear()  # type: ignore[attr-defined]
+            if sum(map(len, archive.pax_headers.values())) > MOST_HEADER:
+                raise ReadError("headers for all files that are too large")
             if PurePosixPath(info.name).name.startswith("."):  # "._x": macOS writes its attributes as files
                 continue
             path = info.name.removeprefix("./")
@@ -98,7 +112,7 @@ def members(stream: Readable, name: str) -> Iterator[Member | Link]:
 
 def _open_tar(unpacked: Any) -> tarfile.TarFile:
     # Without ignore_zeros the end of a first archive would be taken for the end of all.
-    return tarfile.open(fileobj=unpacked, mode="r|", bufsize=BLOCK, tarinfo=_Header, ignore_zeros=True)
+    return _Archive.open(fileobj=unpacked, mode="r|", bufsize=BLOCK, tarinfo=_Header, ignore_zeros=True)
 
 
 @contextmanager
@@ -149,14 +163,40 @@ class Rejoined(io.RawIOBase):
         return len(data)
 
 
+class _Archive(tarfile.TarFile):
+    """With how many headers of the next file have been read."""
+
+    depth = 0
+
+
 class _Header(tarfile.TarInfo):
-    """A header that is neither sound nor empty is an error; tarfile would look behind it for the next sound one."""
+    """A header that is neither sound nor empty is an error; tarfile would look behind it for the next sound one. So is
+    one that would take any amount of memory: tarfile reads headers of headers one within the other, as long as they
+    say, and lists of the holes of sparse files without an end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
         try:
-            return super().frombuf(buf, encoding, errors)
+            header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if buf.strip(b"\0"):
-                raise tarfile.ReadError(str(error)) from error
+                raise ReadError(str(error)) from error
             raise
+        if header.type == tarfile.GNUTYPE_SPARSE:
+            raise ReadError("it holds a sparse file")
+        if header.type in MORE_OF_THE_NEXT and header.size > MOST_HEADER:
+            raise ReadError(f"a header of {header.size / 1e6:.1f} MB")
+        return header
+
+    @classmethod
+    def fromtarfile(cls, tarfile: _Archive) -> "_Header":  # type: ignore[override]  # opened by _Archive alone
+        tarfile.depth += 1
+        try:
+            if tarfile.depth > MOST_HEADERS:
+                raise ReadError(f"more than {MOST_HEADERS} headers before a file")
+            return super().fromtarfile(tarfile)
+        finally:
+            tarfile.depth -= 1
+
+    def _proc_gnusparse_10(self, *arguments) -> None:
+        raise ReadError("it holds a sparse file")

@@ -9,7 +9,10 @@ upgrade is: install, run those tests and tests/browser, read the docstrings of w
     links           a file is an upload, never an address that the server would fetch
     uploads         old uploads are deleted
     call_errors     every call that fails says why
-    queue_full      the sentence for a full queue, in the caller's language
+    fair_queue      a share of the queue for each visitor; loops that end start again
+    accounts        who asks, and what they have had lately
+    mailboxes       messages for sessions, kept while they are needed
+    sessions        whose state goes when there are too many
     shutdown        waiting visitors are told when the server ends
     mcp_tool        the tool for agents: JSON results, with a schema of what it takes and gives
     json_schema     the shape of an endpoint's JSON, stated in the API

@@ -8,8 +8,11 @@ The method is replaced on each component that takes files. One kind of address i
 gives to an upload (`.../gradio_api/file=PATH`), because that is what an agent passes on. It is turned into the path
 without a connection, and the path must lie in the folder of uploads.
 
+`gr.File` also leaves an empty temporary file for each file that a call names. Its `_process_single_file` is replaced by
+what is left of it: the path.
+
 At an upgrade, check: that `processing_utils.async_move_files_to_cache` still calls this method on the component for
-every path and address.
+every path and address, and whether `File._process_single_file` still makes files.
 """
 
 import re
@@ -18,7 +21,7 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 import gradio as gr
-from gradio.utils import get_upload_folder
+from gradio.utils import NamedString, get_upload_folder
 from gradio_client.utils import is_http_url_like
 
 from lid.ui.texts import ENGLISH
@@ -37,6 +40,8 @@ def uploads_only(component: AnyComponent) -> AnyComponent:
         return await move(path)
 
     component.async_move_resource_to_block_cache = refuse_or_move  # type: ignore[method-assign]
+    if isinstance(component, gr.File):
+        component._process_single_file = lambda f: NamedString(f.path)  # type: ignore[method-assign]
     return component
 
 

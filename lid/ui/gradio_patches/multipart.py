@@ -1,4 +1,5 @@
-"""The parser of uploads: it takes files only, writes them in large pieces, and leaves nothing of a broken upload.
+"""The parser of uploads: it takes files only, writes them in large pieces, leaves nothing of a broken upload, and gives
+each a folder that nobody can guess.
 
 What Gradio does (checked in 6.31): `/upload` parses with `gradio.route_utils.GradioMultiPartParser`, a copy of
 Starlette's. It keeps form fields in memory without a limit; it writes each piece between two line ends by itself, with
@@ -6,13 +7,15 @@ one switch of threads for each, so a file full of line ends costs minutes; and i
 upload that breaks off.
 
 The class is replaced in its module, because Gradio has no setting for it. The subclass uses these private attributes:
-`_current_part`, `_file_parts_to_write` (a list of (part, bytes)) and `_files_to_close_on_error`.
+`_current_part`, `_file_parts_to_write` (a list of (part, bytes)) and `_files_to_close_on_error`; and a file's `sha`, by
+which its folder is named.
 
 At an upgrade, check: that `upload_fn` still takes the class from its module, and that the attributes still mean the
 same.
 """
 
 import contextlib
+import secrets
 from pathlib import Path
 from typing import cast
 
@@ -33,6 +36,7 @@ class FilesOnlyParser(route_utils.GradioMultiPartParser):
         super().on_headers_finished()
         if self._current_part.file is None:
             raise MultiPartException("Only files are taken.")
+        self._current_part.file.sha.update(secrets.token_bytes(16))  # type: ignore[attr-defined]  # a GradioUploadFile
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Join the pieces of one part that arrive together, so that they are written at once."""
@@ -46,11 +50,26 @@ class FilesOnlyParser(route_utils.GradioMultiPartParser):
             pieces[-1] = (part, bytearray(piece))
 
     async def parse(self) -> FormData:
+        _parsing.add(self)
         try:
             return await super().parse()
         except BaseException:  # the caller has left, or the disk is full
-            for file in self._files_to_close_on_error:
-                with contextlib.suppress(OSError):  # closing writes what is left
-                    file.close()
-                Path(file.name).unlink(missing_ok=True)
+            self.delete_files()
             raise
+        finally:
+            _parsing.discard(self)
+
+    def delete_files(self) -> None:
+        for file in self._files_to_close_on_error:
+            with contextlib.suppress(OSError, ValueError):  # closing writes what is left
+                file.close()
+            Path(file.name).unlink(missing_ok=True)
+
+
+_parsing: set[FilesOnlyParser] = set()
+
+
+def delete_unfinished() -> None:
+    """The files of the uploads under way: the process ends."""
+    for parser in list(_parsing):
+        parser.delete_files()

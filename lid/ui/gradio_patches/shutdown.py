@@ -18,6 +18,7 @@ import signal
 import gradio as gr
 from gradio.server_messages import ProcessCompletedMessage
 
+from lid.ui.gradio_patches import multipart
 from lid.ui.texts import ENGLISH
 
 SENTENCE = ENGLISH.restarting  # page.js recognises it and shows it in the page's language
@@ -30,6 +31,8 @@ def notify_clients_on_sigterm(page: gr.Blocks) -> None:
         with contextlib.suppress(Exception):  # the process ends in any case
             loop = page.server.servers[0].get_loop()
             asyncio.run_coroutine_threadsafe(notify_clients(page), loop).result(timeout=2)
+        with contextlib.suppress(Exception):
+            multipart.delete_unfinished()
         os._exit(0)  # at once: an orderly exit aborts while threads are in the middle of a matrix product
 
     signal.signal(signal.SIGTERM, end)

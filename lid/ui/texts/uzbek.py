@@ -51,6 +51,9 @@ UZBEK = Texts(
         "too_long": "Audio juda uzun: {minutes} qabul qilinadi. Bir qismini yuboring.",
         "too_large": "Fayl juda katta: {megabytes} MB gacha qabul qilinadi. Qisqaroq audio yoki MP3 kabi siqilgan "
         "formatni yuboring.",
+        "too_costly": "Bu faylni oʻqish juda koʻp vaqt yoki xotira oladi. Uni MP3 yoki WAV qilib saqlang va yuboring.",
+        "too_costly_together": "Oldingi fayllarni oʻqish juda koʻp vaqt oldi. Bunisini alohida yuboring.",
+        "stopped": "Bu faylni oʻqish uzilib qoldi. Uni yana bir marta yuboring.",
         "sample_rate": "Diskretlash chastotasi odatdagidan boshqacha: {min_rate} dan {max_rate} Hz gacha qabul "
         "qilinadi.",
     },

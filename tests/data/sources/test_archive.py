@@ -16,6 +16,7 @@ from lid.data.sources.folder import FolderSource
 from lid.data.sources.http_stream import HttpStream, Link
 from lid.data.sources.reservoir import Reservoir
 from lid.data.sources.selection import Selector
+from lid.data.sources.tar_stream import members
 from lid.errors import InputError
 from tests.data.sources.loopback import QUICK, Corpus, Fault, File, Server, corpus, tables_last, tar, tar_gz
 
@@ -281,3 +282,38 @@ def test_folders_links_and_hidden_files_are_passed_over(made):
 def test_a_table_without_a_path_column_is_an_error():
     with pytest.raises(InputError, match="no column `path`"):
         list(source(tar([("cv/uz/validated.tsv", b"a\tb\n1\t2\n")])).clips())
+
+
+def extended(kind: bytes, size: int, count: int) -> bytes:
+    """A clip behind `count` headers of `size` bytes each that say more of the next one: of nothing but zeros."""
+    header = tarfile.TarInfo("more")
+    header.type, header.size = kind, size
+    clip = tarfile.TarInfo("clips/x.mp3")
+    clip.size = 3
+    more = header.tobuf(tarfile.USTAR_FORMAT) + bytes(-(-size // 512) * 512)
+    return more * count + clip.tobuf(tarfile.USTAR_FORMAT) + b"abc".ljust(512, b"\0") + bytes(1024)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize(("size", "count"), [(512, 3000), (2_000_000, 1)], ids=["chained", "large"])
+def test_headers_that_would_take_any_amount_of_memory_are_an_error(kind, size, count):
+    with pytest.raises(InputError, match="header") as error:
+        list(members(io.BytesIO(gzip.compress(extended(kind, size, count))), "the archive"))
+    assert error.value.reason == "damaged"
+    assert [one.size for one in members(io.BytesIO(extended(kind, 512, 2)), "the archive")] == [3]
+
+
+def test_sparse_files_and_headers_for_all_without_end_are_an_error():
+    sparse = tarfile.TarInfo("clips/x.mp3")
+    sparse.type = tarfile.GNUTYPE_SPARSE
+    with pytest.raises(InputError, match="sparse"):
+        list(members(io.BytesIO(sparse.tobuf(tarfile.GNU_FORMAT) + bytes(1024)), "the archive"))
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for number in range(20):
+            archive.pax_headers = {f"key{number}": "x" * 10_000}
+            file.write(tarfile.TarInfo.create_pax_global_header(archive.pax_headers))
+            clip = tarfile.TarInfo(f"clips/{number}.mp3")
+            file.write(clip.tobuf(tarfile.USTAR_FORMAT))
+    with pytest.raises(InputError, match="too large"):
+        list(members(io.BytesIO(file.getvalue()), "the archive"))

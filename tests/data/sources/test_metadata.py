@@ -1,11 +1,13 @@
 """Tables as people really have them: other endings, a tab too many, Windows' encodings; in a folder and in archives."""
 
 import codecs
+import io
 from pathlib import Path
 
 import pytest
 
 from lid.data.clip import Clip
+from lid.data.sources import metadata
 from lid.data.sources.archive import ArchiveSource
 from lid.data.sources.folder import FolderSource
 from lid.data.sources.metadata import DURATIONS, VALIDATED
@@ -171,3 +173,11 @@ def test_tables_that_are_not_used_may_be_worse(made, tmp_path):
 
 def test_a_line_of_any_length_is_a_row(made, tmp_path):
     assert len(read(edited(made, 4, "sentence 2", "long " * 100_000), "folder", tmp_path)) == 60
+
+
+def test_a_line_without_an_end_is_an_error(monkeypatch):
+    monkeypatch.setattr(metadata, "MOST_LINE", 1000)
+    rows = ["path", "x" * 900]
+    assert list(metadata.text_lines(io.BytesIO("\n".join(rows).encode()))) == rows
+    with pytest.raises(InputError, match="line of over"):
+        list(metadata.text_lines(io.BytesIO(b"path\n" + b"x" * 5000)))

@@ -34,6 +34,11 @@ def test_files_arrive_whole(client):
     assert [Path(path).read_bytes() for path in answer.json()] == [odd, b"second"]
 
 
+def test_the_same_file_gets_another_place_each_time(client):
+    sent = [client.post("/gradio_api/upload", files={"files": ("a.wav", b"sound")}).json()[0] for _ in range(2)]
+    assert sent[0] != sent[1]
+
+
 def test_fields_are_refused_and_nothing_is_left_of_their_upload(client, tmp_path):
     answer = client.post("/gradio_api/upload", data={"field": "x"}, files={"files": b"x"})
     assert answer.status_code == 400

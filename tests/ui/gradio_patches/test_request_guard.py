@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from lid.audio import Limits
 from lid.ui.gradio_patches import request_guard
+from lid.ui.texts import ENGLISH
 
 
 async def echo(request: Request) -> Response:
@@ -28,11 +29,16 @@ async def full(request: Request) -> Response:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+async def broken(request: Request) -> Response:
+    raise KeyError("a detail of the server")
+
+
 @pytest.fixture
 def client(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     app = Starlette(middleware=request_guard.middleware(Limits(max_bytes=1000), ("identify",)))
     app.add_route("/full/gradio_api/upload", full, methods=["POST"])
+    app.add_route("/broken", broken, methods=["POST"])
     app.add_route("/{path:path}", echo, methods=["GET", "POST"])
     return TestClient(app)
 
@@ -125,14 +131,69 @@ def test_a_body_that_does_not_come_is_given_up_but_a_caller_may_wait(monkeypatch
                 return {"type": "http.disconnect"}
             return messages.pop(0)
 
-        bounded = request_guard._bounded(receive, 100)
-        return [await bounded(), await bounded()]
+        body = request_guard.Body(receive, 100, request_guard.Bodies())
+        return [await body.receive(), await body.receive()]
 
     part, whole = ({"type": "http.request", "body": b"x", "more_body": more} for more in (True, False))
     with pytest.raises(request_guard.HTTPException) as late:
         finish(run([part]))
     assert late.value.status_code == 408
     assert finish(run([whole]))[1] == {"type": "http.disconnect"}
+
+
+def test_bodies_together_take_so_much_and_the_one_that_does_not_end_gives_way():
+    """One holds most of the room and does not end; another, which does, gets it."""
+    bodies = request_guard.Bodies(most=1000)
+
+    async def run() -> tuple[list, int]:
+        async def held():
+            if not begun.is_set():
+                begun.set()
+                return {"type": "http.request", "body": bytes(900), "more_body": True}
+            await asyncio.sleep(60)
+
+        async def whole():
+            return {"type": "http.request", "body": bytes(500), "more_body": False}
+
+        begun = asyncio.Event()
+        first, second = (request_guard.Body(receive, 10**6, bodies) for receive in (held, whole))
+        await first.receive()
+        waiting = asyncio.ensure_future(first.receive())
+        await asyncio.sleep(0)
+        await second.receive()
+        (failure,) = await asyncio.gather(waiting, return_exceptions=True)
+        with pytest.raises(request_guard.HTTPException):  # nobody is left to give way
+            bodies.add(request_guard.Body(whole, 10**6, bodies), 600)
+        second.done()
+        return failure, bodies._bytes
+
+    failure, left = finish(run())
+    assert (failure.status_code, failure.detail) == (503, request_guard.BUSY)
+    assert left == 600
+
+
+def test_an_address_may_send_so_much_within_an_hour(client, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(request_guard.time, "monotonic", lambda: now[0])
+    statuses = [client.post("/gradio_api/upload", content=bytes(4000)).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]  # eight times the largest file
+    now[0] = 1800.0
+    assert client.post("/gradio_api/upload", content=bytes(4000)).status_code == 200
+
+
+def test_what_fails_is_told_without_a_traceback(client, capsys):
+    for _ in range(20):
+        answer = client.post("/broken", content=b"x")
+        assert (answer.status_code, answer.json()) == (500, {"detail": ENGLISH.broken_note})
+    assert len(capsys.readouterr().err) < 1000
+
+
+@pytest.mark.parametrize(
+    ("space", "told"), [("", "'self'"), ("a/b", "'self' https://huggingface.co https://*.hf.space")]
+)
+def test_who_may_show_the_page_in_a_frame_is_said(client, monkeypatch, space, told):
+    monkeypatch.setenv("SPACE_ID", space)
+    assert client.get("/").headers["content-security-policy"] == f"frame-ancestors {told}"
 
 
 def test_a_call_of_an_unknown_endpoint_is_told_which_there_are(client):

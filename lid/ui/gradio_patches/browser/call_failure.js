@@ -8,14 +8,14 @@
   window.fetch = async (...request) => {
     const reply = await send(...request), address = String(request[0]?.url ?? request[0]);
     if (address.includes("/queue/join")) failure = reply.status === 503 ? "busy" : "broken";
-    if (address.includes("/queue/data")) watchForRestart(reply.clone());
+    if (address.includes("/queue/data")) watchForReason(reply.clone());
     return reply;
   };
-  const watchForRestart = async (reply) => {
+  const watchForReason = async (reply) => {
     const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
     try {
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-        if (piece.value.includes(window.lidWords.en.restarting)) failure = "restarting";
+        for (const why of ["restarting", "busy"]) if (piece.value.includes(window.lidWords.en[why])) failure = why;
       }
     } catch {}  // the connection is lost; Gradio tells those who wait for answers
   };
