@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -146,7 +146,7 @@ class LanguageIdentifier:
         checkpoint has no graphs.
         """
         source = str(source or EMBEDDED_MODEL)
-        folder = _folder(source)
+        folder = folder_of(source)
         if device == "cpu" and onnx.is_in(folder):
             checksums.verify(folder, [f"{onnx.FOLDER}/{name}" for name in onnx.SERVED])
             return cls.of_graphs(onnx.Graphs.read(folder), Path(source).name)
@@ -210,6 +210,10 @@ class LanguageIdentifier:
         else:
             prediction = self._identify_two(sound.sounds, progress)
         return replace(prediction, track=sound.track, channels=prediction.channels or sound.channels)
+
+    def identify_batch(self, sounds: Sequence[np.ndarray | Recording]) -> list[Prediction]:
+        """What is spoken in each of several sounds, in order: the same as `identify` of one after another."""
+        return [self.identify(sound) for sound in sounds]
 
     def _identify(
         self,
@@ -333,7 +337,7 @@ class LanguageIdentifier:
         return entries
 
 
-def _folder(source: str) -> Path:
+def folder_of(source: str) -> Path:
     """The folder of a checkpoint given as one or as a Hub id, fetched unless it is in the Hub's cache."""
     if Path(source).is_dir():
         return Path(source)

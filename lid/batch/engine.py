@@ -1,0 +1,133 @@
+"""Ray Data under `lid batch`: batches of recordings go out to worker processes, tables of rows come back."""
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+from ray.exceptions import RayError
+
+from lid.batch.listing import Found
+from lid.batch.worker import Task, Tries, Worker
+from lid.errors import InputError
+
+LOCAL = "127.0.0.1"  # without it Ray looks for a network, and waits where there is none
+STORE_BYTES = 256 * 1024**2  # of Ray's object store on this machine: addresses and rows go through it, and no sound
+ROUND = 1_000_000  # recordings that are listed, and in Ray's hands, at once
+MOST_IN_BATCH = 256  # recordings
+MOST_BYTES = 32 * 1024**2  # of files in a batch: a long recording is one of its own
+SHARES = 16  # batches for each worker at least, so that all end at nearly the same time
+UNKNOWN_BYTES = 1024**2  # a file's size where nobody said it
+
+
+@contextlib.contextmanager
+def connected(address: str | None, workers: int | None, on_gpu: bool) -> Iterator[int]:
+    """Ray, on this machine or at the address of a running cluster; how many workers there are to be. Raises InputError
+    where there is no cluster, or no GPU in it."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    folder = None
+    try:
+        if address:
+            ray.init(address, **quiet)
+        else:
+            folder = tempfile.mkdtemp(prefix="lid-")
+            ray.init(
+                "local",
+                num_cpus=max(workers or 0, _cores()) + 1,
+                object_store_memory=STORE_BYTES,
+                include_dashboard=False,
+                _node_ip_address=LOCAL,
+                _temp_dir=folder,
+                **quiet,
+            )
+    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
+        raise InputError(f"Ray cannot be reached at {address or 'this machine'}: {_short(error)}", "ray") from error
+    try:
+        there = int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 0))
+        if on_gpu and not there:
+            raise InputError("Ray finds no GPU. Leave --device out, or look at `nvidia-smi`.", "device")
+        yield workers or (there if address or on_gpu else _cores())
+    finally:
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def tries() -> Any:
+    """The account of what was begun, on this machine."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Tries).options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+def answered(found: list[Found], task: Task, workers: int, account: Any) -> Iterator[pa.Table]:
+    """The rows of these recordings, as they come. Raises InputError where workers cannot begin."""
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    batches = [_table(batch) for batch in divided(found, workers)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = ray.data.from_arrow(batches).map_batches(
+            Worker,
+            fn_constructor_args=(task, account),
+            batch_size=None,  # a table is a batch
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=min(workers, len(batches))),
+            num_cpus=1,
+            num_gpus=1 if task.device != "cpu" else None,
+        )
+        try:
+            yield from data.iter_batches(batch_size=None, batch_format="pyarrow")
+        except RayError as error:
+            raise InputError(f"The workers stopped: {_cause(error)}", "ray") from error
+
+
+def divided(found: list[Found], workers: int) -> Iterator[list[Found]]:
+    """Batches of about equal work, the longest recordings first: so that none of these is what all wait for at last."""
+    sizes = {one.path: one.size or UNKNOWN_BYTES for one in found}
+    most_bytes = min(MOST_BYTES, sum(sizes.values()) / (workers * SHARES))
+    most = min(MOST_IN_BATCH, -(-len(found) // (workers * SHARES)))
+    batch: list[Found] = []
+    held = 0
+    for one in sorted(found, key=lambda one: sizes[one.path], reverse=True):
+        if batch and (len(batch) == most or held + sizes[one.path] > most_bytes):
+            yield batch
+            batch, held = [], 0
+        batch.append(one)
+        held += sizes[one.path]
+    if batch:
+        yield batch
+
+
+def _table(batch: list[Found]) -> pa.Table:
+    paths = [os.fsencode(one.path) for one in batch]
+    return pa.table({"path": pa.array(paths, pa.binary()), "size": pa.array([one.size for one in batch], pa.int64())})
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cause(error: BaseException) -> str:
+    """The sentence of the InputError that a worker raised, if it was one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, InputError):
+            return str(seen)
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    return _short(error)
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[-400:]
