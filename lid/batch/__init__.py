@@ -9,10 +9,12 @@ lid/batch/worker.py answers them, and lid/batch/results.py keeps the rows.
 """
 
 import argparse
+import json
+import os
 import sys
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from lid import __version__
@@ -40,6 +42,8 @@ IN_A_ROW = 200  # recordings that cannot be reached: then it is not for them
 @command("lid batch")
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what Ray warns of is not for whoever gives the command
     try:
         import fsspec  # noqa: F401
         import psutil  # noqa: F401
@@ -53,38 +57,59 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from lid.batch import engine
-    from lid.batch.results import Output, Seen
-    from lid.batch.summary import Progress, Summary
+    from lid.batch.results import Output
+    from lid.batch.summary import Summary
 
     began = time.monotonic()
     task = _task(options)
     about = {"model": task.name, "checksum": task.checksum, "version": __version__}
     output = Output(options.output, about, ".jsonl" if options.jsonl else ".parquet")
     if options.retry_errors:
-        print(f"{output.drop_errors():,} recordings with errors are tried again", file=sys.stderr)
+        print(f"{output.drop_errors():,} recordings with errors are tried again.", file=sys.stderr)
     seen, everything = _done(output)
     before, run = everything.recordings, Summary()
-    progress = Progress(sys.stderr, options.quiet)
-    with engine.connected(options.address, options.workers, task.device != "cpu") as workers:
-        account = engine.tries()
-        writer = _Writer(output)
-        try:
-            for found in _rounds(_new(options, seen), engine.ROUND):
-                progress.expect(len(found))
-                for rows in engine.answered(found, task, workers, account):
-                    writer.add(rows)
-                    run.add(rows)
-                    everything.add(rows)
-                    progress.show(len(rows), run)
-        finally:
-            writer.flush()
-            progress.close()
+    rounds = _rounds(_new(options, seen, output.address), engine.ROUND)
+    first = next(rounds, [])
     if not len(seen):
         raise InputError(f"There are no recordings at {' '.join(options.inputs)}.", "empty")
-    seconds = time.monotonic() - began
-    told = {"this_run": run.to_dict() | {"seconds": round(seconds, 1), "workers": workers}, "all": everything.to_dict()}
+    workers = 0
+    if first:
+        with engine.connected(options.address, options.workers, task.device != "cpu") as workers:
+            _answer(chain([first], rounds), task, workers, output, (run, everything), options.quiet)
+    lasted = {"seconds": round(time.monotonic() - began, 1), "workers": workers, "answered_before": before}
+    told = {"this_run": run.to_dict() | lasted, "all": everything.to_dict()}
     output.write_summary(told)
-    print(f"{before:,} recordings had been answered before", everything.in_words(), sep="\n")
+    print(
+        json.dumps(told, indent=2) if options.json else f"{everything.in_words()}\n{before:,} of them were there before"
+    )
+
+
+def _answer(
+    rounds: Iterable[list["Found"]],
+    task: "Task",
+    workers: int,
+    output: "Output",
+    counts: Sequence["Summary"],
+    quiet: bool,
+) -> None:
+    """Answer them all. Where that ends early, the rows that are there are written."""
+    from lid.batch import engine
+    from lid.batch.summary import Progress
+
+    progress, writer, account = Progress(sys.stderr, quiet), _Writer(output), engine.tries()
+    try:
+        for found in rounds:
+            progress.expect(len(found))
+            for rows in engine.answered(found, task, workers, account):
+                writer.add(rows)
+                for count in counts:
+                    count.add(rows)
+                progress.show(len(rows), counts[0])
+    except KeyboardInterrupt as error:
+        raise InputError("Stopped. The same command goes on from here.", "stopped") from error
+    finally:
+        writer.flush()
+        progress.close()
 
 
 def _task(options: argparse.Namespace) -> "Task":
@@ -111,17 +136,17 @@ def _done(output: "Output") -> tuple["Seen", "Summary"]:
     return seen, counts
 
 
-def _new(options: argparse.Namespace, seen: "Seen") -> Iterator["Found"]:
-    """The recordings that have no row yet, each once."""
-    import os
-
-    from lid.batch.listing import recordings
+def _new(options: argparse.Namespace, seen: "Seen", output: str) -> Iterator["Found"]:
+    """The recordings that have no row yet, each once. What lies in the output's folder is none."""
+    from lid.batch.listing import is_remote, recordings
     from lid.batch.worker import display
 
+    own = (output if is_remote(output) else os.path.abspath(output)) + "/"
     for source in options.inputs:
         for found in _rounds(recordings(source, options.column), 10_000):
             new = seen.add([display(os.fsencode(one.path)) for one in found])
-            yield from (one for one, is_new in zip(found, new, strict=True) if is_new)
+            fresh = (one for one, is_new in zip(found, new, strict=True) if is_new)
+            yield from (one for one in fresh if not one.path.startswith(own))
 
 
 def _rounds(found: Iterator["Found"], size: int) -> Iterator[list["Found"]]:
@@ -136,8 +161,7 @@ class _Writer:
     def __init__(self, output: "Output"):
         self._output = output
         self._tables: list[pa.Table] = []
-        self._rows = 0
-        self._written = time.monotonic()
+        self._began = 0.0  # when the first of these came
         self._unreachable = 0
 
     def add(self, rows: "pa.Table") -> None:
@@ -151,18 +175,19 @@ class _Writer:
                 "that is mended, the same command goes on.",
                 "unreachable",
             )
+        if not self._tables:
+            self._began = time.monotonic()
         self._tables.append(rows)
-        self._rows += len(rows)
-        if self._rows >= PART_ROWS or time.monotonic() - self._written >= PART_SECONDS:
+        if sum(map(len, self._tables)) >= PART_ROWS or time.monotonic() - self._began >= PART_SECONDS:
             self.flush()
 
     def flush(self) -> None:
+        """Write what there is."""
         import pyarrow as pa
 
         tables, self._tables = self._tables, []
         if tables:
             self._output.write(pa.concat_tables(tables))
-        self._rows, self._written = 0, time.monotonic()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -190,5 +215,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-hours", type=float, default=MOST_HOURS, help="longer recordings are an error (default: 4)"
     )
+    parser.add_argument("--json", action="store_true", help="the summary at the end as JSON")
     parser.add_argument("--quiet", action="store_true", help="no bar")
     return parser

@@ -3,7 +3,10 @@
 import contextlib
 import logging
 import os
+import re
 import shutil
+import signal
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -14,11 +17,13 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 
+from lid import runtime
 from lid.batch.listing import Found
 from lid.batch.worker import Task, Tries, Worker
 from lid.errors import InputError
 
 LOCAL = "127.0.0.1"  # without it Ray looks for a network, and waits where there is none
+STARTS = 3
 STORE_BYTES = 256 * 1024**2  # of Ray's object store on this machine: addresses and rows go through it, and no sound
 ROUND = 1_000_000  # recordings that are listed, and in Ray's hands, at once
 MOST_IN_BATCH = 256  # recordings
@@ -31,35 +36,43 @@ UNKNOWN_BYTES = 1024**2  # a file's size where nobody said it
 def connected(address: str | None, workers: int | None, on_gpu: bool) -> Iterator[int]:
     """Ray, on this machine or at the address of a running cluster; how many workers there are to be. Raises InputError
     where there is no cluster, or no GPU in it."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    folder = None
+    folder = None if address else tempfile.mkdtemp(prefix="lid-")
     try:
-        if address:
-            ray.init(address, **quiet)
+        if folder is None:
+            _start(address, 1)
         else:
-            folder = tempfile.mkdtemp(prefix="lid-")
-            ray.init(
-                "local",
-                num_cpus=max(workers or 0, _cores()) + 1,
-                object_store_memory=STORE_BYTES,
-                include_dashboard=False,
-                _node_ip_address=LOCAL,
-                _temp_dir=folder,
-                **quiet,
-            )
-    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
-        raise InputError(f"Ray cannot be reached at {address or 'this machine'}: {_short(error)}", "ray") from error
-    try:
+            local = {
+                "num_cpus": max(workers or 0, runtime.cores()) + 1,
+                "object_store_memory": STORE_BYTES,
+                "include_dashboard": False,
+                "_node_ip_address": LOCAL,
+                "_temp_dir": folder,
+            }
+            _start("local", STARTS, **local)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is one, whoever asks for it
         there = int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 0))
         if on_gpu and not there:
             raise InputError("Ray finds no GPU. Leave --device out, or look at `nvidia-smi`.", "device")
-        yield workers or (there if address or on_gpu else _cores())
+        with contextlib.redirect_stdout(sys.stderr):  # Ray tells of lost workers there
+            yield workers or (there if address or on_gpu else runtime.cores())
     finally:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(address: str | None, attempts: int, **options: Any) -> None:
+    """Ray gives its own processes half a minute, which is not enough where others have the cores."""
+    for left in reversed(range(attempts)):
+        try:
+            ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **options)
+            return
+        except Exception as error:  # what it raises is documented nowhere, and differs
+            if not left:
+                raise InputError(
+                    f"Ray does not start, or has no cluster at {address}: {_short(error)}", "ray"
+                ) from error
+            ray.shutdown()
 
 
 def tries() -> Any:
@@ -74,7 +87,7 @@ def answered(found: list[Found], task: Task, workers: int, account: Any) -> Iter
     """The rows of these recordings, as they come. Raises InputError where workers cannot begin."""
     context = DataContext.get_current()
     context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     batches = [_table(batch) for batch in divided(found, workers)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -115,18 +128,10 @@ def _table(batch: list[Found]) -> pa.Table:
     return pa.table({"path": pa.array(paths, pa.binary()), "size": pa.array([one.size for one in batch], pa.int64())})
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _cause(error: BaseException) -> str:
-    """The sentence of the InputError that a worker raised, if it was one."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, InputError):
-            return str(seen)
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return _short(error)
+    """The sentence of the InputError that a worker raised, if it was one: Ray has it in the text of its own error."""
+    found = re.search(r"InputError: (.+)", str(error))
+    return found[1] if found else _short(error)
 
 
 def _short(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
 HOUR = 3600.0
@@ -57,7 +58,9 @@ class Summary:
                 lines.append(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.most_common()))
         if self.hours:
             costs = {"CPU": self.cpu_seconds, "GPU": self.gpu_seconds}
-            lines += [f"{kind} seconds an hour of audio: {cost / self.hours:.1f}" for kind, cost in costs.items() if cost]
+            lines += [
+                f"{kind} seconds an hour of audio: {cost / self.hours:.1f}" for kind, cost in costs.items() if cost
+            ]
         return "\n".join(lines)
 
 
@@ -76,7 +79,9 @@ class Progress:
     def show(self, recordings: int, run: Summary) -> None:
         """So many more are done; `run` counts all of this run."""
         elapsed = max(time.monotonic() - self._began, 1e-9)
-        told = {"hours/s": f"{run.hours / elapsed:.3g}"} | {reason: count for reason, count in run.errors.most_common(4)}
+        told = {"hours/s": f"{run.hours / elapsed:.3g}"} | {
+            reason: count for reason, count in run.errors.most_common(4)
+        }
         self._bar.set_postfix(told, refresh=False)
         self._bar.update(recordings)
 
@@ -85,6 +90,4 @@ class Progress:
 
 
 def _sum(rows: pa.Table, column: str) -> float:
-    import pyarrow.compute as pc
-
     return pc.sum(rows[column]).as_py() or 0.0

@@ -98,10 +98,8 @@ class Worker:
         files = list(zip(batch["path"].to_pylist(), batch["size"].to_pylist(), strict=True))
         name = files[0][0]  # a recording is in one batch only
         before = _cpu_seconds()
-        if ray.get(self._tries.begin_batch.remote(name)) == 1:
-            rows = self._answers(files)
-        else:
-            rows = self._one_by_one(files)
+        cut_off = ray.get(self._tries.begin_batch.remote(name)) > 1
+        rows = self._one_by_one(files) if cut_off else self._answers(files)
         _share(rows, "cpu_seconds", _cpu_seconds() - before)
         self._tries.end_batch.remote(name)
         return pa.Table.from_pylist(rows, schema=SCHEMA)
