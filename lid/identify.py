@@ -1,5 +1,6 @@
 """Waveform -> speech -> windows -> frame logits -> calibrated Prediction."""
 
+import copy
 import itertools
 import os
 from collections.abc import Callable, Sequence
@@ -102,10 +103,13 @@ class Model(Protocol):
     layers: int
     heads: int
     d_model: int
+    width: int
     window_samples: int
 
     @property
     def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
     def log_mel(self, waveforms: np.ndarray) -> np.ndarray: ...
     def hear(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
     def attention(self, waveform: np.ndarray, layer: int) -> np.ndarray: ...
@@ -114,6 +118,8 @@ class Model(Protocol):
 class Detector(Protocol):
     """What an identifier asks of open-set detection; `OpenSetDetector` says what each means."""
 
+    @property
+    def languages(self) -> tuple[str, ...]: ...
     @property
     def can_reject(self) -> bool: ...
     @property
@@ -160,7 +166,7 @@ class LanguageIdentifier:
                 "model",
             ) from error
         checksums.verify(folder, checksums.WEIGHTS)
-        model = whisper.TorchModel(whisper.load(folder).to(device))
+        model = whisper.TorchModel(whisper.load(folder, device))
         return cls(model, Path(source).name, OpenSetDetector.load(folder))
 
     @classmethod
@@ -175,7 +181,7 @@ class LanguageIdentifier:
         from lid.model import graphs, whisper
 
         if exact:
-            return cls(whisper.TorchModel(model.float()), "model", detector)
+            return cls(whisper.TorchModel(copy.deepcopy(model).float()), "model", detector)
         encoder, log_mel = graphs.of(model)
         return cls(OnnxModel(encoder, log_mel), "model", detector)
 
@@ -187,6 +193,12 @@ class LanguageIdentifier:
     def with_detector(self, detector: Detector | None) -> "LanguageIdentifier":
         """The same model beside another detector."""
         return LanguageIdentifier(self.model, self.name, detector)
+
+    def needed_detector(self) -> Detector:
+        """The detector, for what cannot do without. Raises InputError where there is none."""
+        if self.detector is None:
+            raise InputError(f"{self.name} has nothing to tell other languages by beside its weights.", "model")
+        return self.detector
 
     @property
     def layers(self) -> int:

@@ -47,6 +47,7 @@ class OnnxModel:
     `lid.model.whisper.TorchModel`."""
 
     device = "cpu"
+    precision = "int8"
 
     def __init__(self, encoder: bytes, log_mel: bytes, threads: int | None = None):
         self._encoder, about = runtime.session(encoder, "encoder", threads)
@@ -86,6 +87,7 @@ class OnnxDetector:
     def __init__(self, decision: bytes):
         self._session, about = runtime.session(decision, "decision", 1)  # one product of a row is no work for two
         self._told = {output.name for output in self._session.get_outputs()}
+        self.languages = tuple(about.get("languages", ()))
         self.can_reject = bool(about.get("can_reject"))
         self.threshold = float(about.get("threshold", 0.0))
         self._speech_threshold = float(about.get("speech_threshold", 0.0))

@@ -7,7 +7,7 @@ so a clip's logits are exactly the mean of its frames' logits.
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from transformers import WhisperForAudioClassification
 
 
-def load(folder: Path) -> "WhisperForAudioClassification":
-    """A checkpoint folder's model in float32, on the CPU, calibrated by the file beside it if there is one. Raises
+def load(folder: Path, device: str = "cpu") -> "WhisperForAudioClassification":
+    """A checkpoint folder's model in float32, on a device, calibrated by the file beside it if there is one. Raises
     InputError when there is no usable one."""
     from transformers import WhisperForAudioClassification
 
@@ -35,7 +35,14 @@ def load(folder: Path) -> "WhisperForAudioClassification":
     with torch.no_grad():
         for parameter in model.classifier.parameters():
             parameter.div_(Calibration.load(folder).temperature)
+    model.to(torch.device(device))
     return model.requires_grad_(False).eval()
+
+
+def labels(model: "WhisperForAudioClassification") -> tuple[str, ...]:
+    """What the head's rows stand for, in order."""
+    named = cast(dict[int, str], model.config.id2label)
+    return tuple(named[index] for index in range(len(named)))
 
 
 def not_loaded(source: str | Path, error: Exception) -> str:
@@ -50,10 +57,12 @@ class TorchModel:
     """Whisper's encoder under its head: what lid.identify asks of a model, on GPUs, and for weights in memory. Has the
     attributes and methods of `lid.model.onnx.OnnxModel`, which say more."""
 
+    precision = "float32"
+
     def __init__(self, model: "WhisperForAudioClassification"):
         config = model.config
         self._model = model.eval()
-        self.labels = tuple(config.id2label[index] for index in range(len(config.id2label)))
+        self.labels = labels(model)
         self.layers, self.heads = config.encoder_layers, config.encoder_attention_heads
         self.width, self.d_model = config.classifier_proj_size, config.d_model
         self.window_samples = config.max_source_positions * FRAME_SAMPLES
@@ -64,7 +73,9 @@ class TorchModel:
         return str(self._model.projector.weight.device)
 
     def log_mel(self, waveforms: np.ndarray) -> np.ndarray:
-        return self._mel(waveforms).cpu().numpy()
+        # On the CPU: the page draws pictures while it has no GPU.
+        sound = torch.from_numpy(np.ascontiguousarray(waveforms, np.float32))
+        return log_mel(sound, self._model.config.num_mel_bins).numpy()
 
     @torch.inference_mode()
     def hear(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,44 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lid.errors import InputError, command
-from lid.model import checksums, graphs, onnx
+from lid.model import checksums, graphs, onnx, whisper
 from lid.model.open_set import OpenSetDetector
 
 if TYPE_CHECKING:
-    from transformers import WhisperForAudioClassification
+    pass
 
 
 def export(folder: Path, exact: bool = False) -> None:
     """Write the graphs of a saved checkpoint into its folder, and its checksums anew. Raises InputError when there is
     no usable checkpoint, or it cannot be written."""
-    from lid.model import whisper
-
     checksums.verify(folder, checksums.WEIGHTS)
-    write(folder, whisper.load(folder), OpenSetDetector.load(folder), exact)
-
-
-def write(
-    folder: Path, model: "WhisperForAudioClassification", detector: OpenSetDetector | None, exact: bool = False
-) -> None:
-    """Write the graphs of a checkpoint in memory, saved or about to be saved in `folder`, and the checksums."""
-    from lid.model.graphs import decision
-
-    place = folder / onnx.FOLDER
-    encoder, log_mel = graphs.of(model)
-    files = {onnx.QUANTISED: encoder, onnx.LOG_MEL: log_mel, onnx.DECISION: decision.of(model, detector)}
-    if exact:
-        files[onnx.EXACT] = graphs.of(model, quantised=False)[0]
+    model = whisper.load(folder)
     try:
-        place.mkdir(exist_ok=True)
-        for name, data in files.items():
-            partial = place / f"{name}.partial"
-            partial.write_bytes(data)
-            partial.replace(place / name)
-        checksums.write(folder)
-    except OSError as error:
-        raise InputError(
-            f"{place} could not be written ({error}). Make room and give the same command again.", "disk"
-        ) from error
+        graphs.write(folder, model, OpenSetDetector.load(folder), exact)
+    except ValueError as error:
+        raise InputError(f"{folder} cannot be exported: {error}.", "model") from error
 
 
 @command("lid export")

@@ -14,13 +14,12 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-import torch
 
 from lid import audio
 from lid.audio import Limits
 from lid.errors import InputError, as_input_error
 from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, Prediction
-from lid.model import whisper
+from lid.runtime import cores
 from lid.ui import plots, settings, table, texts, wording
 from lid.ui.api import Budget, Endpoints
 from lid.ui.examples import Examples
@@ -57,13 +56,12 @@ class Page:
     """The components of the page and the functions that their events call."""
 
     def __init__(self, identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable], limits: Limits):
-        self.layers = identifier.layers
-        self.heads = identifier.model.config.encoder_attention_heads
-        self.window_seconds = whisper.window_seconds(identifier.model)
+        self.model = identifier.model
+        self.layers, self.heads = self.model.layers, self.model.heads
         self.limits = limits
         self.hardware = _hardware(identifier.model.device)
         self.name = "" if identifier.name == EMBEDDED_MODEL.name else identifier.name
-        self.size = SIZES.get(identifier.model.config.d_model, "")
+        self.size = SIZES.get(self.model.d_model, "")
         self._identify = gpu(identifier.identify)
         self._identify_with_progress = gpu(with_progress(identifier.identify))
         self._attention = gpu(identifier.attention)
@@ -236,7 +234,7 @@ class Page:
         began = time.perf_counter()
         for update in self._identify_with_progress(waveform):
             if isinstance(update, Prediction):
-                result = result_of(waveform, update, self.window_seconds)
+                result = result_of(waveform, update, self.model)
                 aside = self._aside(time.perf_counter() - began, words)
                 yield {**self._shown(result, words, aside, wording.player_of_waveform(waveform)), **done}
 
@@ -247,7 +245,7 @@ class Page:
             yield from self._answer(self._analyse(path), words, player)
 
     def _analyse(self, path: str | os.PathLike) -> Iterator[ProgressUpdate | RecordingResult]:
-        return analyse(path, self._identify_with_progress, self.window_seconds, self.limits)
+        return analyse(path, self._identify_with_progress, self.model, self.limits)
 
     def _answer(
         self, results: Iterator[ProgressUpdate | RecordingResult], words: Texts, player: str, aside: str = ""
@@ -377,7 +375,10 @@ def _chunk(path: str) -> np.ndarray:
         return np.zeros(0, np.float32)
 
 
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
+def _hardware(device: str) -> str:
+    """What answers, in words: a graphics card's name, or the number of cores."""
+    if device.startswith("cuda"):
+        import torch
+
         return torch.cuda.get_device_name(device)
-    return f"CPU × {os.cpu_count()}"
+    return f"CPU × {cores()}"

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from lid import audio
 from lid.audio import SAMPLE_RATE, Limits
-from lid.features import HOP, log_mel
-from lid.identify import Prediction
+from lid.features import HOP
+from lid.identify import Model, Prediction
 from lid.ui.pooling import MAX_COLUMNS, pool
 from lid.verdict import is_damaged
 
@@ -33,7 +32,7 @@ class FirstSegment:
 class RecordingResult:
     """What the page shows of a recording.
 
-    `mel` is Whisper's log-mel averaged to (80, columns <= MAX_COLUMNS). `first_segment` is None without speech.
+    `mel` is Whisper's log-mel averaged to (bands, columns <= MAX_COLUMNS). `first_segment` is None without speech.
     `damaged` is true when part of the file could not be read.
     """
 
@@ -93,32 +92,36 @@ class _Cancelled(Exception):
 
 
 def analyse(
-    path: str | os.PathLike, identify: Callable[[audio.Recording], Iterator], window_seconds: float, limits: Limits
+    path: str | os.PathLike, identify: Callable[[audio.Recording], Iterator], model: Model, limits: Limits
 ) -> Iterator[ProgressUpdate | RecordingResult]:
     """Decode a file and identify it: a ProgressUpdate after each window, then the RecordingResult.
 
-    `identify` comes from `with_progress`. `window_seconds` is how much speech the attention picture shows. Raises
-    InputError for a file that cannot be used.
+    `identify` comes from `with_progress`. `model` is what it runs. Raises InputError for a file that cannot
+    be used.
     """
     recording = audio.read(path, limits)
     for update in identify(recording):
         if isinstance(update, Prediction):
-            yield result_of(recording.waveform, update, window_seconds, is_damaged(recording))
+            yield result_of(recording.waveform, update, model, is_damaged(recording))
         else:
             yield update
 
 
-def result_of(
-    waveform: np.ndarray, prediction: Prediction, window_seconds: float, damaged: bool = False
-) -> RecordingResult:
-    """The data for the answer and its pictures, of a waveform (samples,) at 16 kHz and its prediction."""
+def result_of(waveform: np.ndarray, prediction: Prediction, model: Model, damaged: bool = False) -> RecordingResult:
+    """The data for the answer and its pictures, of a waveform (samples,) at 16 kHz and its prediction by `model`. The
+    attention picture shows as much speech as the model hears at once."""
+    window_seconds = model.window_samples / SAMPLE_RATE
     return RecordingResult(
-        prediction, overview_mel(waveform), _first_segment(waveform, prediction, window_seconds), damaged
+        prediction,
+        overview_mel(waveform, model.log_mel),
+        _first_segment(waveform, prediction, window_seconds),
+        damaged,
     )
 
 
-def overview_mel(waveform: np.ndarray) -> np.ndarray:
-    """Waveform (samples,) at 16 kHz -> log-mel averaged over time, float32 (80, columns <= MAX_COLUMNS).
+def overview_mel(waveform: np.ndarray, log_mel: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Waveform (samples,) at 16 kHz -> log-mel averaged over time, float32 (bands, columns <= MAX_COLUMNS). `log_mel`
+    makes (batch, bands, frames) of (batch, samples).
 
     The spectrogram is made in pieces. Whisper raises every cell to at least 2 units under the loudest cell of the clip.
     A piece does the same with its own loudest cell, which is at most that of the clip; so doing it once more with the
@@ -129,16 +132,15 @@ def overview_mel(waveform: np.ndarray) -> np.ndarray:
     per_cell = -(-columns // MAX_COLUMNS)  # columns averaged into one
     step = per_cell * HOP * max(1, MEL_PIECE_SECONDS * SAMPLE_RATE // (per_cell * HOP))
     starts = range(0, columns * HOP, step)
+
+    def mel(start: int) -> np.ndarray:
+        piece = waveform[start : start + step]
+        return log_mel(np.pad(piece, (0, max(0, 2 * HOP - len(piece))))[None])[0]  # its reflection needs this much
+
     if len(starts) == 1:
-        return _pooled(_mel(waveform), per_cell)
-    floor = max(_mel(waveform[start : start + step]).max() for start in starts) - 2.0
-    pooled = [_pooled(np.maximum(_mel(waveform[start : start + step]), floor), per_cell) for start in starts]
-    return np.concatenate(pooled, axis=1)
-
-
-def _mel(waveform: np.ndarray) -> np.ndarray:
-    padded = np.pad(waveform, (0, max(0, 2 * HOP - len(waveform))))  # the STFT's reflection needs this much
-    return log_mel(torch.from_numpy(padded)[None])[0].numpy()
+        return _pooled(mel(0), per_cell)
+    floor = max(mel(start).max() for start in starts) - 2.0
+    return np.concatenate([_pooled(np.maximum(mel(start), floor), per_cell) for start in starts], axis=1)
 
 
 def _pooled(mel: np.ndarray, per_cell: int) -> np.ndarray:

@@ -7,14 +7,20 @@ onnx and onnxscript, running only ONNX Runtime.
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
 from onnxscript import GraphBuilder
 
+from lid.errors import InputError
+from lid.model import checksums, onnx
+
 if TYPE_CHECKING:
     from transformers import WhisperForAudioClassification
+
+    from lid.model.open_set import OpenSetDetector
 
 FORMAT = 1  # of what lid/runtime.py expects; a graph says its own
 OPSET = 23  # the first with Attention
@@ -42,6 +48,31 @@ def of(model: "WhisperForAudioClassification", quantised: bool = True) -> tuple[
 
     weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
     return encoder.build(weights, model.config.to_dict(), quantised), log_mel.build(model.config.num_mel_bins)
+
+
+def write(
+    folder: Path, model: "WhisperForAudioClassification", detector: "OpenSetDetector | None", exact: bool = False
+) -> None:
+    """Write the graphs of a model in memory and its detector into a checkpoint's folder, and the checksums anew.
+    `exact`: also the encoder in the weights' own precision. Raises InputError where they cannot be written."""
+    from lid.model.graphs import decision
+
+    place = folder / onnx.FOLDER
+    encoder, log_mel = of(model)
+    files = {onnx.QUANTISED: encoder, onnx.LOG_MEL: log_mel, onnx.DECISION: decision.of(model, detector)}
+    if exact:
+        files[onnx.EXACT] = of(model, quantised=False)[0]
+    try:
+        place.mkdir(exist_ok=True)
+        for name, data in files.items():
+            partial = place / f"{name}.partial"
+            partial.write_bytes(data)
+            partial.replace(place / name)
+        checksums.write(folder)
+    except OSError as error:
+        raise InputError(
+            f"{place} could not be written ({error}). Make room and give the same command again.", "disk"
+        ) from error
 
 
 def constant(builder: GraphBuilder, values: np.ndarray, name: str, exact: bool = False) -> ir.Value:

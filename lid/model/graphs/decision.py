@@ -26,6 +26,7 @@ def build(weight: np.ndarray, bias: np.ndarray, detector: OpenSetDetector | None
     about: dict[str, Any] = {"width": weight.shape[1], "can_reject": bool(detector and detector.can_reject)}
     if detector:
         about |= {
+            "languages": list(detector.languages),
             "threshold": detector.threshold,
             "speech_threshold": detector.speech_threshold,
             "sounds_languages": [code for code in detector.sounds_languages if code not in CODES],
@@ -113,16 +114,15 @@ class _Decision:
         length = op.Max(op.ReduceL2(centred, [1], keepdims=1), 1e-9)
         normalised = op.Div(centred, length)
         language = self._squared(normalised, "language", detector.language_means, detector.language_precision)
-        background = self._squared(
-            normalised, "background", np.atleast_2d(detector.background_mean), detector.background_precision
-        )
+        background = self._squared(normalised, "background", detector.background_mean, detector.background_precision)
         nearest = op.ReduceMin(language, [1], keepdims=0)
         return op.Div(op.Sub(op.Squeeze(background, [1]), nearest), 2.0)
 
     def _squared(self, rows: ir.Value, name: str, means: np.ndarray | None, precision: np.ndarray | None) -> ir.Value:
-        """Squared Mahalanobis distances (batch, means)."""
+        """Squared Mahalanobis distances (batch, means) from means (means, width), or from one (width,)."""
         op = self.op
-        away = op.Sub(op.Unsqueeze(rows, [1]), self._constant(f"{name}_means", means))
+        of = None if means is None else np.atleast_2d(means)
+        away = op.Sub(op.Unsqueeze(rows, [1]), self._constant(f"{name}_means", of))
         product = op.MatMul(away, self._constant(f"{name}_precision", precision))
         return op.Max(op.ReduceSum(op.Mul(product, away), [2], keepdims=0), 0.0)
 
@@ -134,7 +134,9 @@ class _Decision:
 
 def of(model: "WhisperForAudioClassification", detector: OpenSetDetector | None) -> bytes:
     """The graph for a model in memory and its detector."""
-    order = label_order([model.config.id2label[index] for index in range(len(model.config.id2label))])
+    from lid.model import whisper
+
+    order = label_order(whisper.labels(model))
     head = model.classifier
     weight, bias = (tensor.detach().float().cpu().numpy()[order] for tensor in (head.weight, head.bias))
     return build(weight, bias, detector)
