@@ -15,8 +15,8 @@ FORMAT = 1  # of the graphs that this version runs; lid/model/graphs writes it i
 QUIET = 3  # ONNX Runtime's log level for errors
 # Whoever computes next to us: a thread that waits gives its core away at once instead of spinning, and work is dealt
 # out in small pieces, so that a thread whose core another program has leaves the rest to the others.
-_threads: int | None = None
 SETTINGS = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
+_threads: int | None = None
 
 
 def session(graph: Path | bytes, kind: str, threads: int | None = None) -> tuple[onnxruntime.InferenceSession, dict]:

@@ -115,13 +115,19 @@ def _answer(
 def _task(options: argparse.Namespace) -> "Task":
     from lid.audio import Limits
     from lid.batch.worker import Task
-    from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, folder_of
-    from lid.model import checksums
+    from lid.identify import EMBEDDED_MODEL, LanguageIdentifier
 
     source = str(options.model or EMBEDDED_MODEL)
     name = LanguageIdentifier.load(source).name  # whether it is one that can be used
     limits = Limits(max_bytes=MOST_BYTES, max_seconds=options.max_hours * 3600)
-    return Task(source, name, checksums.of(folder_of(source)), options.device, limits, options.threads)
+    return Task(source, name, _checksum(source), options.device, limits, options.threads)
+
+
+def _checksum(model: str) -> str:
+    from lid.identify import folder_of
+    from lid.model import checksums
+
+    return checksums.of(folder_of(model))
 
 
 def _done(output: "Output") -> tuple["Seen", "Summary"]:

@@ -49,12 +49,13 @@ def connected(address: str | None, workers: int | None, on_gpu: bool) -> Iterato
                 "_temp_dir": folder,
             }
             _start("local", STARTS, **local)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is one, whoever asks for it
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is one, whoever asks for it
         there = int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 0))
         if on_gpu and not there:
             raise InputError("Ray finds no GPU. Leave --device out, or look at `nvidia-smi`.", "device")
         with contextlib.redirect_stdout(sys.stderr):  # Ray tells of lost workers there
             yield workers or (there if address or on_gpu else runtime.cores())
+        signal.signal(signal.SIGTERM, before)
     finally:
         ray.shutdown()
         if folder:

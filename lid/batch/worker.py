@@ -18,7 +18,7 @@ import psutil
 import pyarrow as pa
 import ray
 
-from lid import audio, malloc, runtime
+from lid import audio, runtime
 from lid.audio import Limits, Recording
 from lid.batch.listing import file_system, is_remote, unreachable
 from lid.batch.results import SCHEMA
@@ -84,7 +84,6 @@ class Worker:
     """The callable that Ray Data keeps in each worker process."""
 
     def __init__(self, task: Task, tries: Any):
-        malloc.keep_freed()
         runtime.use_threads(1)
         self._task, self._tries = task, tries
         self._identifier = LanguageIdentifier.load(task.model, task.device)
