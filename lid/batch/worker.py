@@ -86,11 +86,12 @@ class Worker:
     def __init__(self, task: Task, tries: Any):
         runtime.use_threads(1)
         self._task, self._tries = task, tries
-        self._identifier = LanguageIdentifier.load(task.model, task.device)
+        self._on_gpu = task.device != "cpu"
+        precision = _precision(task.device) if self._on_gpu else "float32"
+        self._identifier = LanguageIdentifier.load(task.model, task.device, precision)
         if checksums.of(folder_of(task.model)) != task.checksum:
             raise InputError(f"{task.model} is another model on the machine {os.uname().nodename}.", "model")
         self._pool = ThreadPoolExecutor(task.threads)
-        self._on_gpu = task.device != "cpu"
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """A batch of paths and sizes -> a row of `SCHEMA` for each."""
@@ -184,6 +185,14 @@ class Worker:
             if len(group) == 1:
                 return [_refusal(as_input_error(error))]
             return [self._identify([read])[0] for read in group]
+
+
+def _precision(device: str) -> str:
+    import torch
+
+    from lid.model.precision import supports_bf16
+
+    return "bfloat16" if supports_bf16(torch.device(device)) else "float16"
 
 
 def display(path: bytes) -> str:
