@@ -25,6 +25,7 @@ COMMANDS = {
     "publish": ("lid.release.publish", "upload a finished run to the Hugging Face Hub: the model and its Space"),
     "report": ("lid.release.report", "make a finished run the repository's own model, card and REPORT.md"),
     "soup": ("lid.soup", "average finished runs, or a run with its base model"),
+    "batch": ("lid.batch", "many recordings, on all cores of this machine or of a cluster"),
 }
 
 

@@ -3,7 +3,7 @@
 import copy
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +29,7 @@ _PLACES = [folder / "assets" / "model" for folder in Path(__file__).parents[:2]]
 EMBEDDED_MODEL = _PLACES[0] if _PLACES[0].is_dir() else _PLACES[1]
 KEEP_PAUSES = 0.8  # seconds; longer silences between stretches of speech are cut out before the encoder
 TIMELINE_STEP = 1.0  # seconds of speech a timeline entry covers; languages are not told apart in much less
+AT_ONCE = 60  # windows of one recording that are heard together with those of others: ten minutes
 SHORT_PIECE = 3.0  # seconds; speech shorter than this shares a window with what is next to it, for context
 
 
@@ -112,6 +113,7 @@ class Model(Protocol):
     def precision(self) -> str: ...
     def log_mel(self, waveforms: np.ndarray) -> np.ndarray: ...
     def hear(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+    def hear_all(self, waveforms: Sequence[np.ndarray]) -> list["Heard"]: ...
     def attention(self, waveform: np.ndarray, layer: int) -> np.ndarray: ...
 
 
@@ -129,6 +131,12 @@ class Detector(Protocol):
     def sounds_like(self, embedding: np.ndarray) -> tuple[str, float] | None: ...
 
 
+Heard = tuple[np.ndarray, np.ndarray]  # of a window: frame logits (frames, labels) and embedding (width,)
+# A generator that yields windows to be heard, each (samples,), is sent what was heard in them, and returns what it
+# makes of it. So many recordings can be on their way at once, and all their windows be heard together.
+Asked = Generator[list[np.ndarray], list[Heard], Any]
+
+
 class LanguageIdentifier:
     """A loaded checkpoint that names the language of a waveform. Make one with `load`, then call `identify`."""
 
@@ -144,15 +152,18 @@ class LanguageIdentifier:
             ) from error
 
     @classmethod
-    def load(cls, source: str | os.PathLike | None = None, device: str = "cpu") -> "LanguageIdentifier":
+    def load(
+        cls, source: str | os.PathLike | None = None, device: str = "cpu", precision: str = "float32"
+    ) -> "LanguageIdentifier":
         """Load the embedded model, a folder, or a Hub id. Raises InputError when there is no usable model there.
 
         On "cpu" ONNX Runtime runs the graphs that `lid export` made, in 8-bit numbers, and PyTorch is not needed. On
         another device, such as "cuda", Transformers runs the weights as they are; so it does on a CPU where a
-        checkpoint has no graphs.
+        checkpoint has no graphs. `precision` is then what the encoder multiplies in: "bfloat16" and "float16" are
+        several times as fast on a GPU.
         """
         source = str(source or EMBEDDED_MODEL)
-        folder = _folder(source)
+        folder = folder_of(source)
         if device == "cpu" and onnx.is_in(folder):
             checksums.verify(folder, [f"{onnx.FOLDER}/{name}" for name in onnx.SERVED])
             return cls.of_graphs(onnx.Graphs.read(folder), Path(source).name)
@@ -166,7 +177,7 @@ class LanguageIdentifier:
                 "model",
             ) from error
         checksums.verify(folder, checksums.WEIGHTS)
-        model = whisper.TorchModel(whisper.load(folder, device))
+        model = whisper.TorchModel(whisper.load(folder, device), precision)
         return cls(model, Path(source).name, OpenSetDetector.load(folder))
 
     @classmethod
@@ -210,25 +221,50 @@ class LanguageIdentifier:
         `progress` is called after each window with the share of the speech done, in (0, 1], and the language that is
         likeliest in the window. The last call has 1; without speech there is none.
         """
-        progress = progress or (lambda share, language: None)
+        return self._answered([self._asked(sound, 1, progress or (lambda share, language: None))])[0]
+
+    def identify_batch(self, sounds: Sequence[np.ndarray | Recording]) -> list[Prediction]:
+        """What is spoken in each of several sounds, in order, with the verdicts of `identify`. On a GPU windows of many
+        sounds are heard together, which is many times as fast. Raises InputError as `identify` does."""
+        return self._answered([self._asked(sound, AT_ONCE, lambda share, language: None) for sound in sounds])
+
+    def _answered(self, asked: Sequence["Asked"]) -> list[Any]:
+        """What each of them returns, while the model hears the windows of all of them together."""
+        returned: dict[int, Any] = {}
+        heard: dict[int, list[Heard]] = {}
+        while len(returned) < len(asked):
+            wanted: dict[int, list[np.ndarray]] = {}
+            for number, one in enumerate(asked):
+                if number not in returned:
+                    try:
+                        wanted[number] = one.send(heard[number]) if number in heard else next(one)
+                    except StopIteration as done:
+                        returned[number] = done.value
+            answers = iter(self.model.hear_all([window for windows in wanted.values() for window in windows]))
+            for number, windows in wanted.items():
+                heard[number] = list(itertools.islice(answers, len(windows)))
+        return [returned[number] for number in range(len(asked))]
+
+    def _asked(self, sound: np.ndarray | Recording, at_once: int, progress: Callable[[float, str], None]) -> "Asked":
         if not isinstance(sound, Recording):
-            return self._identify(_checked(sound), progress)
+            return (yield from self._identify(_checked(sound), at_once, progress))
         if len(sound.sounds) == 1:
-            prediction = self._identify(sound.sounds[0], progress)
+            prediction = yield from self._identify(sound.sounds[0], at_once, progress)
         else:
-            prediction = self._identify_two(sound.sounds, progress)
+            prediction = yield from self._identify_two(sound.sounds, at_once, progress)
         return replace(prediction, track=sound.track, channels=prediction.channels or sound.channels)
 
     def _identify(
         self,
         waveform: np.ndarray,
+        at_once: int,
         progress: Callable[[float, str], None],
         spans: list[tuple[float, float]] | None = None,
-    ) -> Prediction:
+    ) -> "Asked":
         """`spans` are the stretches of speech, if they are known already."""
         spans = self._speech(waveform) if spans is None else spans
         pieces = _join(spans, len(waveform))
-        logits, starts, embedding = self._frames(waveform, pieces, progress)
+        logits, starts, embedding = yield from self._frames(waveform, pieces, at_once, progress)
         if self.detector and len(logits) and not self.detector.is_speech(embedding):
             spans, logits, starts = [], logits[:0], starts[:0]
         calibrated = softmax(logits.mean(axis=0, dtype=np.float64) if len(logits) else np.zeros(len(CODES)))
@@ -243,7 +279,9 @@ class LanguageIdentifier:
             **self._openness(logits, embedding),
         )
 
-    def _identify_two(self, sounds: tuple[np.ndarray, ...], progress: Callable[[float, str], None]) -> Prediction:
+    def _identify_two(
+        self, sounds: tuple[np.ndarray, ...], at_once: int, progress: Callable[[float, str], None]
+    ) -> "Asked":
         """Two channels with sounds of their own: each speaker apart, then both together."""
         spans = [vad.find(sound) for sound in sounds]
         lengths = [sum(end - start for start, end in found) for found in spans]
@@ -251,11 +289,11 @@ class LanguageIdentifier:
         for index, sound in enumerate(sounds):
             if spans[index]:
                 part = speakers.part_of(progress, sum(lengths[:index]) / sum(lengths), lengths[index] / sum(lengths))
-                prediction = self._identify(sound, part, spans[index])
+                prediction = yield from self._identify(sound, at_once, part, spans[index])
                 if prediction.language is not None:
                     heard[index + 1] = prediction
         if not heard:  # perhaps somebody far away in both
-            both = self._identify((sounds[0] + sounds[1]) / 2, progress)
+            both = yield from self._identify((sounds[0] + sounds[1]) / 2, at_once, progress)
             return replace(both, channels=Channels("same", tuple(range(1, len(sounds) + 1)), len(sounds)))
         if len(heard) == 1:
             return replace(*heard.values(), channels=Channels("one", tuple(heard), len(sounds)))
@@ -283,7 +321,7 @@ class LanguageIdentifier:
         pieces = _join(self._speech(waveform), len(waveform))
         if not pieces:
             return None
-        logits, _, embedding = self._frames(waveform, pieces, lambda share, language: None)
+        ((logits, _, embedding),) = self._answered([self._frames(waveform, pieces, 1, lambda share, language: None)])
         return logits.mean(axis=0), embedding
 
     def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
@@ -303,23 +341,28 @@ class LanguageIdentifier:
         return told
 
     def _frames(
-        self, waveform: np.ndarray, pieces: list[tuple[int, int]], progress: Callable[[float, str], None]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the clip's embedding (width,);
-        nothing is padded."""
+        self,
+        waveform: np.ndarray,
+        pieces: list[tuple[int, int]],
+        at_once: int,
+        progress: Callable[[float, str], None],
+    ) -> "Asked":
+        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the clip's embedding (width,)."""
         done, total = 0, sum(end - start for start, end in pieces) // FRAME_SAMPLES
         # Made at once: kept one by one between a window's large arrays, they would hold on to an hour's memory.
         logits, starts = np.zeros((total, len(CODES)), np.float32), np.zeros(total)
         summed = np.zeros(self.model.width)
-        for window in _windows(pieces, self.model.window_samples):
-            heard = np.concatenate([waveform[start:end] for start, end in window])
-            frames = slice(done, done + len(heard) // FRAME_SAMPLES)
-            found, embedding = self.model.hear(heard[None])
-            logits[frames] = found[0][:, self._order]
-            summed += embedding[0].astype(np.float64) * (frames.stop - frames.start)
-            starts[frames] = np.concatenate([np.arange(*piece, FRAME_SAMPLES) for piece in window]) / SAMPLE_RATE
-            done = frames.stop
-            progress(done / total, CODES[int(logits[frames].mean(axis=0).argmax())])
+        windows = _windows(pieces, self.model.window_samples)
+        for first in range(0, len(windows), at_once):
+            some = windows[first : first + at_once]
+            heard = yield [np.concatenate([waveform[start:end] for start, end in window]) for window in some]
+            for window, (found, embedding) in zip(some, heard, strict=True):
+                frames = slice(done, done + len(found))
+                logits[frames] = found[:, self._order]
+                summed += embedding.astype(np.float64) * len(found)
+                starts[frames] = np.concatenate([np.arange(*piece, FRAME_SAMPLES) for piece in window]) / SAMPLE_RATE
+                done = frames.stop
+                progress(done / total, CODES[int(logits[frames].mean(axis=0).argmax())])
         return logits, starts, (summed / max(1, total)).astype(np.float32)
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
@@ -341,7 +384,7 @@ class LanguageIdentifier:
         return entries
 
 
-def _folder(source: str) -> Path:
+def folder_of(source: str) -> Path:
     """The folder of a checkpoint given as one or as a Hub id, fetched unless it is in the Hub's cache."""
     if Path(source).is_dir():
         return Path(source)

@@ -16,6 +16,7 @@ QUIET = 3  # ONNX Runtime's log level for errors
 # Whoever computes next to us: a thread that waits gives its core away at once instead of spinning, and work is dealt
 # out in small pieces, so that a thread whose core another program has leaves the rest to the others.
 SETTINGS = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
+_threads: int | None = None
 
 
 def session(graph: Path | bytes, kind: str, threads: int | None = None) -> tuple[onnxruntime.InferenceSession, dict]:
@@ -48,8 +49,16 @@ def session(graph: Path | bytes, kind: str, threads: int | None = None) -> tuple
     return opened, about
 
 
+def use_threads(count: int) -> None:
+    """Have graphs that are loaded from now on compute with so many threads. For whoever owns the process."""
+    global _threads
+    _threads = count
+
+
 def cores() -> int:
     """How many cores this process may use."""
+    if _threads:
+        return _threads
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

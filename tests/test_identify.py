@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
 
-from lid import InputError, LanguageIdentifier, audio
+from lid import InputError, LanguageIdentifier, audio, verdict
 from lid.identify import Prediction
 from lid.languages import CODES
 from lid.model import checksums, whisper
@@ -130,6 +130,19 @@ def test_no_speech(identifier, waveform):
 def test_other_arrays_are_refused(identifier, waveform):
     with pytest.raises(InputError):
         identifier.identify(waveform)
+
+
+def test_many_sounds_have_the_answers_that_each_has_alone(identifier, exact, spoken):
+    call = audio.read(wav(stereo(voice("ru", 9), np.concatenate([silence(9), voice("en", 9)]))))
+    sounds = [spoken, silence(1), call, np.tile(spoken, 3), voice("uz", 2)]
+    for served in (identifier, exact):
+        alone = [served.identify(sound) for sound in sounds]
+        together = served.identify_batch(sounds)
+        assert [verdict.decide(one) for one in together] == [verdict.decide(one) for one in alone]
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_allclose(one.frame_logits, other.frame_logits, atol=1e-3)
+            np.testing.assert_array_equal(one.frame_starts, other.frame_starts)
+    assert identifier.identify_batch([]) == []
 
 
 def test_two_languages_in_one_recording_do_not_colour_each_other(identifier):

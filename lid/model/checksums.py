@@ -54,6 +54,13 @@ def verify(folder: str | os.PathLike, files: Sequence[str] = COVERED) -> None:
             raise _refused(folder, f"{name} {what}")
 
 
+def of(folder: str | os.PathLike) -> str:
+    """One sum, 64 hexadecimal digits, of all files in a checkpoint that decide the answers, whatever runs them: the
+    SHA-256 of their sums as sha256sum(1) prints them, in the order of their names."""
+    lines = [f"{_sha256(path)}  {name}\n" for name, path in sorted(_covered(folder).items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def _covered(folder: str | os.PathLike) -> dict[str, Path]:
     """Files by their names in the folder, parts divided by "/"."""
     found = sorted({path for pattern in COVERED for path in Path(folder).glob(pattern) if path.is_file()})

@@ -3,6 +3,7 @@
 `lid export` writes them (lid/release/export.py), and lid/model/graphs says what is in them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,12 @@ class OnnxModel:
         features = {"input_features": self.log_mel(waveforms)}
         logits, embedding = runtime.run(self._encoder, ["frame_logits", "embedding"], features)
         return logits, embedding
+
+    def hear_all(self, waveforms: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """As `hear`, of waveforms (samples,) of any lengths: of each its frame logits (frames, labels) and the mean,
+        (width,). One after another: a core gains nothing by several."""
+        heard = (self.hear(waveform[None]) for waveform in waveforms)
+        return [(logits[0], embedding[0]) for logits, embedding in heard]
 
     def attention(self, waveform: np.ndarray, layer: int) -> np.ndarray:
         """Self-attention of one layer, from 0, over float32 (samples,): (heads, frames, frames), rows sum to 1."""

@@ -1,0 +1,139 @@
+"""Ray Data under `lid batch`: batches of recordings go out to worker processes, tables of rows come back."""
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+from ray.exceptions import RayError
+
+from lid import runtime
+from lid.batch.listing import Found
+from lid.batch.worker import Task, Tries, Worker
+from lid.errors import InputError
+
+LOCAL = "127.0.0.1"  # without it Ray looks for a network, and waits where there is none
+STARTS = 3
+STORE_BYTES = 256 * 1024**2  # of Ray's object store on this machine: addresses and rows go through it, and no sound
+ROUND = 1_000_000  # recordings that are listed, and in Ray's hands, at once
+MOST_IN_BATCH = 256  # recordings
+MOST_BYTES = 32 * 1024**2  # of files in a batch: a long recording is one of its own
+SHARES = 16  # batches for each worker at least, so that all end at nearly the same time
+UNKNOWN_BYTES = 1024**2  # a file's size where nobody said it
+
+
+@contextlib.contextmanager
+def connected(address: str | None, workers: int | None, on_gpu: bool) -> Iterator[int]:
+    """Ray, on this machine or at the address of a running cluster; how many workers there are to be. Raises InputError
+    where there is no cluster, or no GPU in it."""
+    folder = None if address else tempfile.mkdtemp(prefix="lid-")
+    try:
+        if folder is None:
+            _start(address, 1)
+        else:
+            local = {
+                "num_cpus": max(workers or 0, runtime.cores()) + 1,
+                "object_store_memory": STORE_BYTES,
+                "include_dashboard": False,
+                "_node_ip_address": LOCAL,
+                "_temp_dir": folder,
+            }
+            _start("local", STARTS, **local)
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is one, whoever asks for it
+        there = int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 0))
+        if on_gpu and not there:
+            raise InputError("Ray finds no GPU. Leave --device out, or look at `nvidia-smi`.", "device")
+        with contextlib.redirect_stdout(sys.stderr):  # Ray tells of lost workers there
+            yield workers or (there if address or on_gpu else runtime.cores())
+        signal.signal(signal.SIGTERM, before)
+    finally:
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(address: str | None, attempts: int, **options: Any) -> None:
+    """Ray gives its own processes half a minute, which is not enough where others have the cores."""
+    for left in reversed(range(attempts)):
+        try:
+            ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **options)
+            return
+        except Exception as error:  # what it raises is documented nowhere, and differs
+            if not left:
+                raise InputError(
+                    f"Ray does not start, or has no cluster at {address}: {_short(error)}", "ray"
+                ) from error
+            ray.shutdown()
+
+
+def tries() -> Any:
+    """The account of what was begun, on this machine."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Tries).options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+def answered(found: list[Found], task: Task, workers: int, account: Any) -> Iterator[pa.Table]:
+    """The rows of these recordings, as they come. Raises InputError where workers cannot begin."""
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    batches = [_table(batch) for batch in divided(found, workers)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = ray.data.from_arrow(batches).map_batches(
+            Worker,
+            fn_constructor_args=(task, account),
+            batch_size=None,  # a table is a batch
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=min(workers, len(batches))),
+            num_cpus=1,
+            num_gpus=1 if task.device != "cpu" else None,
+        )
+        try:
+            yield from data.iter_batches(batch_size=None, batch_format="pyarrow")
+        except RayError as error:
+            raise InputError(f"The workers stopped: {_cause(error)}", "ray") from error
+
+
+def divided(found: list[Found], workers: int) -> Iterator[list[Found]]:
+    """Batches of about equal work, the longest recordings first: so that none of these is what all wait for at last."""
+    sizes = {one.path: one.size or UNKNOWN_BYTES for one in found}
+    most_bytes = min(MOST_BYTES, sum(sizes.values()) / (workers * SHARES))
+    most = min(MOST_IN_BATCH, -(-len(found) // (workers * SHARES)))
+    batch: list[Found] = []
+    held = 0
+    for one in sorted(found, key=lambda one: sizes[one.path], reverse=True):
+        if batch and (len(batch) == most or held + sizes[one.path] > most_bytes):
+            yield batch
+            batch, held = [], 0
+        batch.append(one)
+        held += sizes[one.path]
+    if batch:
+        yield batch
+
+
+def _table(batch: list[Found]) -> pa.Table:
+    paths = [os.fsencode(one.path) for one in batch]
+    return pa.table({"path": pa.array(paths, pa.binary()), "size": pa.array([one.size for one in batch], pa.int64())})
+
+
+def _cause(error: BaseException) -> str:
+    """The sentence of the InputError that a worker raised, if it was one: Ray has it in the text of its own error."""
+    found = re.search(r"InputError: (.+)", str(error))
+    return found[1] if found else _short(error)
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[-400:]

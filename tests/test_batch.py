@@ -1,0 +1,180 @@
+"""`lid batch` on a real Ray of this machine."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.dataset
+import pytest
+
+import lid.batch
+from lid import __main__, runtime
+from tests.conftest import EXAMPLES, ROOT
+
+COSTS = ("seconds", "cpu_seconds", "gpu_seconds")
+SOUNDS = sorted(
+    path for path in EXAMPLES.iterdir() if path.suffix in (".mp3", ".ogg", ".m4a", ".wav", ".webm", ".opus")
+)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a Ray cluster on this machine."""
+    pytest.importorskip("ray", reason="pip install 'lid-uz-ru-en[batch]': nothing of `lid batch` is tested")
+    from ray.cluster_utils import Cluster
+
+    options = {"num_cpus": 2, "object_store_memory": 100 * 1024**2, "include_dashboard": False}
+    for left in (2, 1, 0):  # Ray gives itself half a minute, which a busy machine may not have
+        try:
+            running = Cluster(initialize_head=True, head_node_args=options)
+            break
+        except Exception:
+            if not left:
+                raise
+    yield running.address
+    running.shutdown()
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """The examples, and what is no recording."""
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    for sound in SOUNDS:
+        shutil.copy(sound, folder)
+    (folder / "empty.wav").touch()
+    (folder / "text.mp3").write_text("no sound at all" * 99)
+    return folder
+
+
+def batch(*arguments) -> int:
+    return lid.batch.main([*map(str, arguments), "--quiet"])
+
+
+def rows(folder) -> dict[str, dict]:
+    """The rows without what they cost, by path; each is there once."""
+    parts = sorted(folder.glob("part-*"))
+    if parts[0].suffix == ".jsonl":
+        listed = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+    else:
+        listed = pyarrow.dataset.dataset(parts, format="parquet").to_table().to_pylist()
+    found = {row["path"]: {key: value for key, value in row.items() if key not in COSTS} for row in listed}
+    assert len(found) == len(listed)
+    return found
+
+
+def test_it_says_what_the_command_says_of_each_file(cluster, calls, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runtime, "_threads", 1)  # as workers do: with two, the last digits are others
+    paths = sorted(map(str, calls.iterdir()))
+    assert __main__.main(["--json", *paths]) == 1
+    told = {one["path"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
+
+    assert batch(calls, "--output", tmp_path / "out", "--jsonl", "--json", "--address", cluster) == 0
+    summary = json.loads(capsys.readouterr().out)
+    found = rows(tmp_path / "out")
+    assert found.keys() == told.keys()
+    for path, row in found.items():
+        assert row.items() >= told[path].items()
+        assert row["size"] == os.path.getsize(path)
+        assert len(row["checksum"]) == 64
+    assert summary == json.loads((tmp_path / "out" / "_summary.json").read_text())
+    assert summary["all"]["recordings"] == len(paths)
+    assert summary["all"]["errors"] == {"empty": 1, "not_audio": 1}
+    assert summary["all"]["verdicts"]["language"] >= 3
+    assert summary["all"]["cpu_seconds_per_hour_of_audio"] > 0
+
+
+def test_the_next_run_takes_what_is_new_and_nothing_twice(cluster, calls, tmp_path, capsys):
+    output = tmp_path / "out"
+    command = (calls, calls / "*.wav", "--output", output, "--json", "--address", cluster)
+    assert batch(*command) == 0
+    before = {part: part.stat().st_mtime_ns for part in output.glob("part-*")}
+    (calls / "new").mkdir()
+    shutil.copy(SOUNDS[0], calls / "new")
+    shutil.copy(SOUNDS[0], calls / "empty.wav")
+    capsys.readouterr()
+    assert batch(*command) == 0
+    assert {part: part.stat().st_mtime_ns for part in before} == before
+    told = json.loads(capsys.readouterr().out)
+    assert (told["this_run"]["recordings"], told["all"]["recordings"]) == (1, len(SOUNDS) + 3)
+    assert rows(output)[str(calls / "empty.wav")]["reason"] == "empty"
+    assert batch(*command, "--retry-errors") == 0
+    assert rows(output)[str(calls / "empty.wav")]["error"] is None
+    assert len(rows(output)) == len(SOUNDS) + 3
+
+
+def test_nothing_new_needs_no_engine(cluster, calls, tmp_path, monkeypatch):
+    assert batch(calls, "--output", calls / "out", "--address", cluster) == 0
+    assert batch(calls, "--output", calls / "out", "--address", "127.0.0.1:1") == 0  # its own output is no recording
+
+
+def test_a_recording_that_ends_its_worker_is_set_aside(cluster, calls, tmp_path, monkeypatch):
+    from lid.batch import engine
+    from tests.batch.deadly import MortalWorker
+
+    for name in ("deadly-1.mp3", "deadly-2.mp3"):
+        shutil.copy(EXAMPLES / "uzbek.mp3", calls / name)
+    monkeypatch.setattr(engine, "Worker", MortalWorker)
+    monkeypatch.setattr(engine, "SHARES", 1)
+    assert batch(calls, "--output", tmp_path / "out", "--address", cluster, "--workers", 1) == 0
+    found = rows(tmp_path / "out")
+    assert len(found) == len(SOUNDS) + 4
+    died = {path for path, row in found.items() if row["reason"] == "worker_died"}
+    assert died == {str(calls / "deadly-1.mp3"), str(calls / "deadly-2.mp3")}
+    assert "3 times" in found[str(calls / "deadly-1.mp3")]["error"]
+    assert found[str(calls / "uzbek.mp3")]["languages"] == ["uz"]
+
+
+def test_a_run_that_is_killed_goes_on(cluster, calls, tmp_path):
+    """Ray is started by the run here, and dies with it."""
+    for number in range(30):
+        shutil.copy(SOUNDS[number % len(SOUNDS)], calls / f"{number}{SOUNDS[number % len(SOUNDS)].suffix}")
+    output = tmp_path / "out"
+    code = (
+        f"import lid.batch; lid.batch.PART_SECONDS = 0; lid.batch.main([{str(calls)!r}, '--output', {str(output)!r}])"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL) as run:
+        while not list(output.glob("part-*")):
+            assert run.poll() is None
+            time.sleep(0.02)
+        run.send_signal(signal.SIGKILL)
+    killed = len(rows(output))
+    assert killed < len(SOUNDS) + 32
+    assert batch(calls, "--output", output, "--address", cluster) == 0
+    assert batch(calls, "--output", tmp_path / "undisturbed", "--address", cluster) == 0
+    assert rows(output) == rows(tmp_path / "undisturbed")
+
+
+def test_a_model_that_is_another_one_elsewhere_stops_the_run(cluster, calls, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(lid.batch, "_checksum", lambda source: "0" * 64)
+    assert batch(calls, "--output", tmp_path / "out", "--address", cluster) == 1
+    assert "is another model on the machine" in capsys.readouterr().err
+
+
+def test_without_a_gpu_there_is_a_sentence(cluster, calls, tmp_path, capsys):
+    assert batch(calls, "--output", tmp_path / "out", "--address", cluster, "--device", "cuda") == 1
+    assert "Ray finds no GPU" in capsys.readouterr().err
+
+
+def test_without_a_cluster_there_is_a_sentence(calls, tmp_path, capsys):
+    assert batch(calls, "--output", tmp_path / "out", "--address", "127.0.0.1:1") == 1
+    assert "Ray has no cluster at 127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_a_sentence(tmp_path, capsys):
+    (tmp_path / "calls").mkdir()
+    assert batch(tmp_path / "calls", "--output", tmp_path / "out") == 1
+    assert f"There are no recordings at {tmp_path / 'calls'}" in capsys.readouterr().err
+
+
+def test_without_ray_it_says_what_to_install(tmp_path):
+    code = "import sys; sys.modules['ray'] = None; from lid import __main__; sys.exit(__main__.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "batch", str(tmp_path), "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pip install 'lid-uz-ru-en[batch]'" in done.stderr
+    assert "lid FILE" in done.stderr
