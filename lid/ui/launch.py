@@ -8,7 +8,7 @@ import gradio as gr
 
 from lid.audio import FORMATS_IN_WORDS, Limits
 from lid.errors import InputError
-from lid.ui import settings, texts, wording
+from lid.ui import scripts, settings, texts, wording
 from lid.ui.api import ENDPOINTS, PREDICTION_SCHEMA
 from lid.ui.gradio_patches import browser, mcp_tool, multipart, request_guard, shutdown
 from lid.ui.texts import Texts
@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 ICON = (
     "<link rel='icon' href='favicon.ico'>"  # browsers else use the icon of the host, which behind a proxy is another's
 )
+BROWSER_TEXTS = ("title", "upload", "upload_phone", "drop", "earlier", "compare", "close", "device")
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
 
 
@@ -58,11 +59,19 @@ def _script(limits: Limits) -> str:
             "too_large": wording.explained(too_large, said, limits),
             "status": {"queue:": f"{said.queued}:", "processing |": f"{said.working} |"},
             "restarting": said.restarting,
+            **{name: getattr(said, name) for name in BROWSER_TEXTS},
+            "microphone": _microphone_cards(said),
         }
         for code, said in texts.ALL.items()
     }
-    ours = (HERE / "page.js").read_text(encoding="utf-8")
-    return f"<script>window.lidWords = {json.dumps(words)};\n{browser.script()}\n{ours}</script>"
+    return f"<script>window.lidWords = {json.dumps(words)};\n{scripts.script()}\n{browser.script()}</script>"
+
+
+def _microphone_cards(words: Texts) -> dict[str, str | dict[str, str]]:
+    """By why the microphone cannot be used; where it is forbidden, by the kind of browser."""
+    denied = {kind: wording.microphone("denied", kind, words) for kind in words.allow_microphone}
+    others = [why for why in words.microphone if why != "denied"]
+    return {"denied": denied, **{why: wording.microphone(why, "", words) for why in others}}
 
 
 def _static(words: Texts, limits: Limits) -> dict[str, str]:
@@ -87,7 +96,7 @@ def _static(words: Texts, limits: Limits) -> dict[str, str]:
         "busy": wording.busy(words),
         "broken": wording.failure(words, words.broken_note),
         "restarting": wording.failure(words, words.restarting),
-        "bars_note": wording.note(words.bars_note),
+        "keys_note": wording.keys_note(words),
         "layer": words.layer,
         "head": words.head,
         **pictures,

@@ -1,11 +1,18 @@
-"""Live mode: the last seconds of a visitor's speech, and when to identify them again."""
+"""Live mode: the last seconds of a visitor's speech, when to identify them again, and when to say what was heard."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lid.audio import SAMPLE_RATE
+from lid.identify import Prediction
+from lid.ui import wording
 from lid.ui.settings import LIVE_EVERY, LIVE_SECONDS
+from lid.ui.texts import Texts
+from lid.verdict import LANGUAGE, decide
+
+NAMED_AFTER = 2.0  # seconds of speech after which a language is named
+OTHERS_AFTER = 5.0  # and after which anything else is said: not sure, several, none of the three
 
 
 @dataclass
@@ -29,3 +36,13 @@ class Buffer:
     def waveform(self) -> np.ndarray:
         """Float32 (samples,) at 16 kHz, in [-1, 1]."""
         return self.samples.astype(np.float32) / 32767
+
+
+def card(prediction: Prediction, texts: Texts) -> str:
+    """The card for what was heard so far: an answer, once there is enough speech for it; before that, bars that firm
+    up."""
+    named = decide(prediction).kind == LANGUAGE
+    enough = NAMED_AFTER if named else OTHERS_AFTER
+    if prediction.speech_seconds < enough:
+        return wording.listening(texts, prediction, prediction.speech_seconds / OTHERS_AFTER)
+    return wording.answer(prediction, texts=texts)

@@ -9,6 +9,7 @@ from lid.audio import DEFAULT_LIMITS, Limits
 from lid.errors import InputError
 
 QUEUE_SIZE = 20  # calls that may wait; the next one is told that the page is busy
+AT_ONCE = 8  # recordings under way at once; they share the model, window by window
 SESSIONS = 200  # visitors whose first segment and live buffer (2 MB together) are kept
 KEEP_SECONDS = 30 * 60  # how long uploads and first segments are kept
 SWEEP_SECONDS = 5 * 60  # how often older uploads are deleted

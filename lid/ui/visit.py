@@ -1,0 +1,73 @@
+"""What the server remembers of a visitor: what was asked last, and little more.
+
+Gradio keeps one Visit for each session. An action begins with `begin`, which no queue holds up; whatever was under way
+before then finds that it is no longer the newest, and shows nothing more.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from lid.identify import Prediction
+from lid.ui.recording import FirstSegment
+from lid.ui.table import Row
+
+Update = TypeVar("Update")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to be analysed: `kind` says by which of the page's functions, with which arguments."""
+
+    kind: str
+    arguments: tuple = ()
+
+
+class Visit:
+    """`newest` counts the visitor's actions. `first_segment` and `source`, a file with its name, belong to the answer
+    that is shown; `files` are the recordings of the table, with their rows."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self.task: Task | None = None
+        self.first_segment: FirstSegment | None = None
+        self.source: tuple[str | Path, str] | None = None
+        self.files: list[tuple[str, Row]] = []
+        self._lock = threading.Lock()
+
+    def begin(self, task: Task | None = None) -> None:
+        """The visitor's newest action. Without a task it only stops what is under way."""
+        with self._lock:
+            self.newest += 1
+            self.task = task
+            self.first_segment = None
+
+    def take(self) -> tuple[Task | None, int]:
+        """The task that waits, if nobody has taken it yet, and the number of the action it belongs to."""
+        with self._lock:
+            task, self.task = self.task, None
+            return task, self.newest
+
+    def while_newest(self, action: int, updates: Iterator[Update]) -> Iterator[Update]:
+        """The updates for as long as no newer action has begun. Closing this closes `updates`."""
+        try:
+            for update in updates:
+                if self.newest != action:
+                    return
+                yield update
+        finally:
+            if hasattr(updates, "close"):
+                updates.close()
+
+    def __deepcopy__(self, memo: dict) -> "Visit":
+        return Visit()  # Gradio copies a State's first value for each visitor; a lock cannot be copied
+
+
+def light(prediction: Prediction) -> Prediction:
+    """A prediction without what only pictures need: a row of a table takes kilobytes."""
+    empty: dict[str, Any] = {"frame_logits": np.zeros((0, 3), np.float32), "frame_starts": np.zeros(0)}
+    return replace(prediction, **empty, speakers=tuple(light(one) for one in prediction.speakers))
