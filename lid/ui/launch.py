@@ -18,6 +18,13 @@ ICON = (
     "<link rel='icon' href='favicon.ico'>"  # browsers else use the icon of the host, which behind a proxy is another's
 )
 BROWSER_TEXTS = ("title", "upload", "upload_phone", "drop", "earlier", "compare", "close", "device")
+# Gradio loads the page piece by piece, and its parts would jump. They are unseen until the last one, the recorder, is
+# there; after two seconds they are seen in any case.
+STEADY = """<style>
+.gradio-container { width: 100%; max-width: 1120px; margin: 0 auto }
+.gradio-container:not(:has(.record-button)) main { visibility: hidden; animation: lid-seen 0s 2s forwards }
+@keyframes lid-seen { to { visibility: visible } }
+</style>"""
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
 
 
@@ -35,7 +42,7 @@ def launch_options(limits: Limits) -> dict:
     return {
         "theme": _theme(),
         "css_paths": HERE / "style.css",
-        "head": ICON + _script(limits),
+        "head": ICON + STEADY + _script(limits),
         "i18n": gr.I18n(**{code: _static(words, limits) for code, words in texts.ALL.items()}),
         "favicon_path": HERE / "favicon.svg",
         "footer_links": ["api", "settings"],

@@ -154,14 +154,14 @@ class Page:
     def _on_recording(self, path: str | None, visit: Visit, language: str | None) -> dict:
         if path is None:
             return {}
-        visit.files = []
+        visit.rows = []
         name = texts.choose(language).own_recording
         return {**self._begun(visit, Task("file", (path, name)), language, name), self.at.microphone: None}
 
     def _on_upload(self, paths: list[str] | None, visit: Visit, late: bool, language: str | None) -> dict:
         if late or not paths:  # something newer was asked for while the bytes were on their way
             return {self.at.files: None}
-        visit.files = []
+        visit.rows = []
         return {**self._on_files(paths, visit, language), self.at.files: None}
 
     def _on_add(self, paths: list[str] | None, visit: Visit, late: bool, language: str | None) -> dict:
@@ -170,7 +170,7 @@ class Page:
         return {**self._on_files(paths, visit, language), self.at.add: None}
 
     def _on_files(self, paths: list[str], visit: Visit, language: str | None) -> dict:
-        if len(paths) + len(visit.files) > 1:
+        if len(paths) + len(visit.rows) > 1:
             return self._begun(visit, Task("files", (paths,)), language)
         name = Path(paths[0]).name
         return self._begun(visit, Task("file", (paths[0], name)), language, name)
@@ -179,17 +179,13 @@ class Page:
         visit.begin(Task("example", (path,)))
         return {self.at.visit: visit}  # a kept answer comes too soon for a card before it
 
-    def _on_ask(self, visit: Visit, asked: dict | None, language: str | None) -> dict:
-        """A row of the table, by its number, or a part of the recording that is shown, by its times."""
-        what, value = (asked or {}).get("what"), (asked or {}).get("value")
-        if what == "open" and isinstance(value, int) and 0 <= value < len(visit.files):
-            path, row = visit.files[value]
-            return self._begun(visit, Task("file", (path, row.name)), language, row.name)
-        if what != "part" or visit.source is None:
-            return {}
-        part = (float(value[0]), float(value[1])) if value else None
-        path, name = visit.source
-        return self._begun(visit, Task("file", (path, name, part)), language, name)
+    def _on_ask(self, visit: Visit, asked: list | None, language: str | None) -> dict:
+        """One of the visitor's recordings again: [its key] or [its key, from, to] in seconds."""
+        key, *part = asked or [""]
+        if key not in visit.known:
+            return self.view.card(wording.failure(texts.choose(language), texts.choose(language).gone))
+        path, name = visit.known[key]
+        return self._begun(visit, Task("file", (path, name, tuple(part) or None)), language, name)
 
     def _on_stop(self, visit: Visit, language: str | None) -> dict:
         visit.begin()
@@ -257,22 +253,24 @@ class Page:
         if isinstance(path, Path):
             sound = player.of_example(path, name, words)
         elif os.path.exists(path):
-            sound = player.of_upload(path, words)
+            sound = player.of_upload(path, words) + wording.add(words)
         else:
             yield self.view.card(wording.failure(words, words.gone))
             return
-        visit.source = (path, name)
-        yield from self._answer(self._analyse(path, part), visit, words, sound, name)
+        results = self._analyse(path, part)
+        yield from self._answer(results, visit, words, sound, name, key=visit.remember(path, name))
 
     def _example(self, visit: Visit, words: Texts, path: Path) -> Iterator[dict | None]:
         name = words.example_names[path.stem]
-        visit.source, visit.files = (path, name), []
+        visit.rows = []
         aside = self.view.kept(words) if path in self._examples else ""
         sound = player.of_example(path, name, words)
-        yield from self._answer(self._examples.analyse(path), visit, words, sound, name, aside)
+        yield from self._answer(
+            self._examples.analyse(path), visit, words, sound, name, aside, visit.remember(path, name)
+        )
 
     def _live(self, visit: Visit, words: Texts, waveform: np.ndarray) -> Iterator[dict | None]:
-        visit.source, visit.files = None, []
+        visit.rows = []
         recording = Recording((waveform,))
         results = (
             result_of(recording, step, self.window_seconds) if isinstance(step, Prediction) else step
@@ -288,8 +286,10 @@ class Page:
         sound: str,
         name: str = "",
         aside: str = "",
+        key: str = "",
     ) -> Iterator[dict | None]:
-        """The progress bar with the languages so far, then the answer and its pictures."""
+        """The progress bar with the languages so far, then the answer and its pictures. `key` is what the page calls
+        the recording, where a part of it can be asked for."""
         updated = began = time.perf_counter()
         so_far: list[ProgressUpdate] = []
         try:
@@ -297,10 +297,9 @@ class Page:
                 if isinstance(result, RecordingResult):
                     took = aside or self.view.took(time.perf_counter() - began, words)
                     visit.first_segment = result.first_segment
-                    yield self.view.answer(result, words, sound, took, name)
-                    if visit.source and not visit.files and isinstance(visit.source[0], str):
-                        row = table.Row(name, light(result.prediction), result.damaged)
-                        visit.files = [(visit.source[0], row)]
+                    yield self.view.answer(result, words, sound, took, name, key)
+                    if key and not visit.rows and not result.part:
+                        visit.rows = [table.Row(name, light(result.prediction), result.damaged, key=key)]
                     return
                 so_far.append(result)
                 if time.perf_counter() - updated < PROGRESS_EVERY or result.share == 1:
@@ -318,12 +317,10 @@ class Page:
         except InputError as error:
             yield self.view.card(wording.problem(error, words, self.limits))
             return
-        visit.source = visit.first_segment = None
-        done = list(visit.files)
-        for number, path in enumerate(paths):
-            waiting = [table.Row(Path(later).name) for later in paths[number:]]
-            yield {self.at.answer: table.as_html([*(row for _, row in done), *waiting], words)}
-            row = waiting[0]
+        before = visit.rows
+        rows = [table.Row(Path(path).name, key=visit.remember(path, Path(path).name)) for path in paths]
+        yield self.view.card(table.as_html([*before, *rows], words))
+        for number, (row, path) in enumerate(list(zip(rows, paths, strict=True))):
             try:
                 recording = budget.spend(audio.read(path, budget.limits()))
                 for step in self._in_turns(recording):
@@ -333,9 +330,9 @@ class Page:
             except Exception as error:  # whatever happens to one file, the others go on
                 problem = budget.explained(as_input_error(error))
                 row = replace(row, error=wording.explained(problem, words, self.limits))
-            done.append((path, row))
-        visit.files = done
-        yield {self.at.answer: table.as_html([row for _, row in done], words)}
+            rows[number] = row
+            yield {self.at.answer: table.as_html([*before, *rows], words)}
+        visit.rows = [*before, *rows]
 
     # The model.
 

@@ -1,6 +1,7 @@
 """The timeline of a recording, as HTML: the sound in the colours of its languages, the shares of each second under it,
 and the segments as a list. strip.js makes it a control: seek, zoom, choose a part."""
 
+import json
 from html import escape
 
 import numpy as np
@@ -19,10 +20,17 @@ MINUTE = 60.0  # seconds; longer recordings have times as 5:00
 
 
 def as_html(
-    prediction: Prediction, peaks: np.ndarray, span: tuple[float, float], name: str, part: bool, texts: Texts
+    prediction: Prediction,
+    peaks: np.ndarray,
+    span: tuple[float, float],
+    name: str,
+    part: bool,
+    key: str,
+    texts: Texts,
 ) -> str:
     """`peaks` are (sounds, columns) in [0, 1] over `span`, in seconds of the file; the prediction's times are of the
-    file, too. `part` tells whether the span is only a part of it. `name` is the file's, without the ending."""
+    file, too. `part` tells whether the span is only a part of it. `name` is the file's, without the ending; `key` is
+    what the page calls it, to ask for a part, and empty where none can be had."""
     found = segments.find(prediction)
     rows = "".join(
         _row(prediction, [one for one in found if one.channel in (None, channel)], channel, peaks[index], span, texts)
@@ -35,9 +43,11 @@ def as_html(
         f"aria-label='{escape(texts.zoom_in)}'>+</button><button type='button' class='lid-part' hidden></button>"
     )
     if part:
-        buttons += f"<button type='button' data-ask='part' data-value=''>{escape(texts.whole)}</button>"
+        asks = f"data-ask='open' data-value='{escape(json.dumps([key]))}'"
+        buttons += f"<button type='button' {asks}>{escape(texts.whole)}</button>"
+    choose = f"data-part='{escape(texts.part) if key else ''}' data-key='{escape(key)}'"
     return (
-        f"<div class='lid-strip' data-start='{start:.3f}' data-end='{end:.3f}' data-part='{escape(texts.part)}'>"
+        f"<div class='lid-strip' data-start='{start:.3f}' data-end='{end:.3f}' {choose}>"
         f"<div class='lid-strip-view'><div class='lid-strip-scale' role='slider' tabindex='0' "
         f"aria-label='{escape(texts.timeline)}' aria-valuemin='{start:.0f}' aria-valuemax='{end:.0f}' "
         f"aria-valuenow='{start:.0f}' aria-valuetext='{clock(start)}'>{rows}<div class='lid-ticks'></div></div></div>"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from dataclasses import dataclass
 from html import escape
 
@@ -20,20 +21,21 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that st
 
 @dataclass(frozen=True)
 class Row:
-    """One recording: its name, and its prediction or the sentence why there is none. Without both it is not done
-    yet."""
+    """One recording: its name, and its prediction or the sentence why there is none. Without both it is not done yet.
+    `key` is what the page calls it, to ask for its own answer."""
 
     name: str
     prediction: Prediction | None = None
     damaged: bool = False  # part of the file could not be read
     error: str = ""
+    key: str = ""
 
 
 def as_html(rows: list[Row], texts: Texts) -> str:
     """A card in place of the answer; a click on a name opens that recording's own. The link carries the CSV itself, so
     the server keeps no file."""
     heads = "".join(f"<th scope='col'>{escape(head)}</th>" for head in texts.columns)
-    body = "".join(_row(row, number, texts) for number, row in enumerate(rows))
+    body = "".join(_row(row, texts) for row in rows)
     finished = all(row.prediction or row.error for row in rows)
     done = download(texts.download, "languages.csv", as_csv(rows), "text/csv") + wording.add(texts)
     headline = escape(wording.counted(texts.files, len(rows), texts))
@@ -69,13 +71,11 @@ def as_csv(rows: list[Row]) -> str:
     return "\ufeff" + out.getvalue()
 
 
-def _row(row: Row, number: int, texts: Texts) -> str:
+def _row(row: Row, texts: Texts) -> str:
     name = f"<th scope='row'>{escape(row.name)}</th>"
     if row.prediction:
-        name = (
-            f"<button type='button' class='lid-link' data-ask='open' data-value='{number}'>{escape(row.name)}</button>"
-        )
-        name = f"<th scope='row'>{name}</th>"
+        asks = f"data-ask='open' data-value='{escape(json.dumps([row.key]))}'"
+        name = f"<th scope='row'><button type='button' class='lid-link' {asks}>{escape(row.name)}</button></th>"
     if row.error:
         return f"<tr>{name}<td colspan='4'>{escape(row.error)}</td></tr>"
     if row.prediction is None:

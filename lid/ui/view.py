@@ -1,5 +1,7 @@
 """Results -> updates of the page's components, as dictionaries for Gradio."""
 
+from pathlib import Path
+
 import gradio as gr
 import numpy as np
 
@@ -24,13 +26,16 @@ class View:
         empty = {picture: None for picture in (at.timeline, at.evidence, at.mel, at.attention)}
         return {at.answer: html, **hidden, **empty}
 
-    def answer(self, result: RecordingResult, words: Texts, player: str, took: str, name: str = "") -> dict:
-        """The card of an answer and its pictures."""
+    def answer(
+        self, result: RecordingResult, words: Texts, player: str, took: str, name: str = "", key: str = ""
+    ) -> dict:
+        """The card of an answer and its pictures. `key` is what the page calls the recording, where a part of it can be
+        asked for."""
         part = result.span if result.part else None
         card = wording.answer(result.prediction, result.damaged, words, player, took, name, part)
-        return {**self.card(card), **self._pictures(result, words, name)}
+        return {**self.card(card), **self._pictures(result, words, name, key)}
 
-    def _pictures(self, result: RecordingResult, words: Texts, name: str) -> dict:
+    def _pictures(self, result: RecordingResult, words: Texts, name: str, key: str) -> dict:
         at, prediction, labels = self._at, result.prediction, words.labels
         pictures = {at.what: gr.update(visible=True), at.mel: plots.mel(result.mel, result.span, labels)}
         if prediction.language is None:
@@ -38,8 +43,8 @@ class View:
         pictures[at.where] = gr.update(visible=True)
         if prediction.known is False:  # which of the three is likeliest does not matter then
             return pictures
-        stem = name.rsplit(".", 1)[0]
-        line = strip.as_html(prediction, result.peaks, result.span, stem, result.part, words)
+        stem = Path(name).stem or "languages"
+        line = strip.as_html(prediction, result.peaks, result.span, stem, result.part, key, words)
         return pictures | {
             at.when: gr.update(visible=True),
             at.timeline: line,

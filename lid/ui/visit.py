@@ -17,6 +17,7 @@ from lid.ui.recording import FirstSegment
 from lid.ui.table import Row
 
 Update = TypeVar("Update")
+MOST_KNOWN = 200  # recordings of one visitor
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,15 @@ class Task:
 
 
 class Visit:
-    """`newest` counts the visitor's actions. `first_segment` and `source`, a file with its name, belong to the answer
-    that is shown; `files` are the recordings of the table, with their rows."""
+    """`newest` counts the visitor's actions. `first_segment` belongs to the answer that is shown; `rows` are those of
+    the table. `known` are the recordings that may be asked for again, by what the page calls them: path and name."""
 
     def __init__(self) -> None:
         self.newest = 0
         self.task: Task | None = None
         self.first_segment: FirstSegment | None = None
-        self.source: tuple[str | Path, str] | None = None
-        self.files: list[tuple[str, Row]] = []
+        self.rows: list[Row] = []
+        self.known: dict[str, tuple[str | Path, str]] = {}
         self._lock = threading.Lock()
 
     def begin(self, task: Task | None = None) -> None:
@@ -45,6 +46,14 @@ class Visit:
             self.newest += 1
             self.task = task
             self.first_segment = None
+
+    def remember(self, path: str | Path, name: str) -> str:
+        """What the page calls a recording from now on. A visitor's oldest recordings are forgotten."""
+        key = path if isinstance(path, str) else path.name  # an example's folder is nobody's business
+        self.known[key] = (path, name)
+        while len(self.known) > MOST_KNOWN:
+            del self.known[next(iter(self.known))]
+        return key
 
     def take(self) -> tuple[Task | None, int]:
         """The task that waits, if nobody has taken it yet, and the number of the action it belongs to."""

@@ -1,13 +1,15 @@
 """What a visitor did last is what is shown; what was under way before is stopped."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from lid import audio
 from tests.browser.visitor import answer, example, seen, send, source, states, upload
-from tests.browser.voices import CODECS, encode, voice
+from tests.browser.voices import voice
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +18,8 @@ pytestmark = pytest.mark.browser
 def long(tmp_path_factory) -> Path:
     """Ten minutes of two languages: many seconds of work."""
     speech = np.tile(np.concatenate([voice("uz"), voice("en")]), 40)[: 600 * audio.SAMPLE_RATE]
-    return encode(speech, tmp_path_factory.mktemp("long") / "long.flac", *CODECS["flac"])
+    soundfile.write(clip := tmp_path_factory.mktemp("long") / "long.flac", speech, audio.SAMPLE_RATE)
+    return clip
 
 
 def under_way(page, clip) -> None:
@@ -111,7 +114,6 @@ DROP = """([name, data]) => {
 
 
 def test_a_drop_anywhere_is_a_drop(open_page, clips):
-    from base64 import b64encode
 
     page = open_page()
     page.locator("#upload input[type=file]").wait_for(state="attached")

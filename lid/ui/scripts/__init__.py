@@ -5,6 +5,7 @@ page is in gradio_patches/browser.
     copy.js     buttons that copy
     drop.js     a drop anywhere on the page
     history.js  the answers of this visit
+    pictures.js what a screen reader says of the pictures
     player.js   the player and the pictures' playhead
     report.js   the answer as one HTML file
     strip.js    the timeline as a control
@@ -12,7 +13,7 @@ page is in gradio_patches/browser.
 
 from pathlib import Path
 
-FILES = ("actions.js", "copy.js", "drop.js", "history.js", "player.js", "report.js", "strip.js")
+FILES = ("actions.js", "copy.js", "drop.js", "history.js", "pictures.js", "player.js", "report.js", "strip.js")
 
 
 def script() -> str:

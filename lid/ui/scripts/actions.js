@@ -1,5 +1,5 @@
 // What the buttons inside the page's own HTML do. `data-press` presses one of Gradio's buttons, which are unseen;
-// `data-ask` asks the server for something, and lidAsked() is what was asked. Esc stops what is under way.
+// `data-ask` asks the server for a recording, [its key] or [its key, from, to], and lidAsked() is what was asked. Esc stops what is under way.
 // lidLate() tells whether the visitor has done something newer since an upload began: then the upload counts no more.
 (() => {
   let asked = null, actions = 0, upload = 0;
@@ -7,8 +7,8 @@
   window.lidLate = () => actions !== upload;
   window.lidLanguage = () => window.lidWords[document.documentElement.lang.split("-")[0]] ?? window.lidWords.en;
   window.lidPress = (name) => document.querySelector(`#${name}`)?.click();
-  window.lidAsk = (what, value) => {
-    asked = { what, value };
+  window.lidAsk = (recording) => {
+    asked = recording;
     actions++;
     window.lidPress("ask");
   };
@@ -17,7 +17,7 @@
   document.addEventListener("click", (click) => {
     const button = click.target.closest?.("[data-press], [data-ask]");
     if (click.target.closest?.(ACTIONS)) actions++;
-    if (button?.dataset.ask) window.lidAsk(button.dataset.ask, button.dataset.value ? JSON.parse(button.dataset.value) : null);
+    if (button?.dataset.ask) window.lidAsk(JSON.parse(button.dataset.value));
     if (button?.dataset.press) window.lidPress(button.dataset.press);
   }, true);
   document.addEventListener("change", (change) => {

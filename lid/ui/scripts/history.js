@@ -20,7 +20,7 @@
   const keep = (values) => {
     const card = read(values[0]);
     if (!isAnswer(card)) return;
-    document.body.classList.remove("lid-restored");
+    document.body.classList.remove("lid-restored", "lid-stored");
     const same = kept.findIndex((one) => one.name === text(card, ".lid-source") && one.said === text(card, ".lid-headline"));
     if (same >= 0) kept.splice(same, 1);
     kept.unshift({ values, name: text(card, ".lid-source"), said: text(card, ".lid-headline"), kind: card.dataset.kind,
@@ -44,12 +44,14 @@
     }
   };
   const restored = () => {
-    const values = wanted ?? (kept.length ? null : last());
+    const values = wanted ?? (kept.length ? null : last()), stored = !wanted;
     wanted = null;
     if (!values) return Array(8).fill(UNCHANGED);
     const [, timeline, evidence, mel, attention] = values;
-    document.body.classList.add("lid-restored");  // the server knows nothing of it any more: see style.css
-    if (!kept.length) queueMicrotask(() => keep(values));
+    if (!kept.length) keep(values);
+    // What the server no longer knows of cannot be asked for: see style.css.
+    document.body.classList.add("lid-restored");
+    if (stored) document.body.classList.add("lid-stored");
     const shown = [timeline || evidence, mel, attention].map((value) => ({ __type__: "update", visible: Boolean(value) }));
     return [...values, ...shown];
   };
@@ -67,7 +69,8 @@
     const rows = kept.slice(1).map((one, index) => element("li", {},
       element("button", { type: "button", class: "lid-link", "data-earlier": index + 1, style: one.tone },
         element("span", { class: "lid-dot" }), `${one.said}${one.name ? ` · ${one.name}` : ""}`),
-      element("button", { type: "button", class: "lid-button", "data-compare": index + 1 }, words.compare)));
+      ...(one.kind === "files" || kept[0].kind === "files" ? [] : [element("button",
+        { type: "button", class: "lid-button", "data-compare": index + 1 }, words.compare)])));
     place.replaceChildren(element("details", {}, element("summary", {}, `${words.earlier} (${rows.length})`),
       element("ul", {}, ...rows)));
   };

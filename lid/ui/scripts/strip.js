@@ -54,7 +54,7 @@
     box.style.width = `${placeOf(it, part[1]) - placeOf(it, part[0])}%`;
     button.textContent = it.dataset.part.replace("{start}", clock(part[0])).replace("{end}", clock(part[1]));
     button.hidden = part[1] - part[0] < 1;
-    button.onclick = () => window.lidAsk("part", part);
+    button.onclick = () => window.lidAsk([it.dataset.key, ...part]);
   };
   const zoom = (it, factor) => {
     const view = it.querySelector(".lid-strip-view"), scale = scaleOf(it);
