@@ -75,9 +75,7 @@ class Layout:
         self.ask = _unseen("ask")  # a row of the table, a part of a recording: lidAsked() says which
         self.restore = _unseen("restore")  # an earlier answer, which the browser keeps
         self.refused = _unseen("refused")  # the microphone cannot be used
-        self.add = links.uploads_only(
-            gr.UploadButton(elem_id="add", file_count="multiple", elem_classes="lid-unseen", label="+")
-        )
+        self.add = links.uploads_only(gr.File(elem_id="add", elem_classes="lid-unseen", file_count="multiple"))
         self.visit = gr.State(Visit(), time_to_live=settings.KEEP_SECONDS)
         self.buffer = gr.State(None, time_to_live=settings.KEEP_SECONDS)
         self.language = gr.Textbox(visible=False)

@@ -134,7 +134,7 @@ class Page:
         at.live.start_recording(None, None, at.live, js=recorder.piece_length(settings.LIVE_EVERY))
         outputs = [*at.shown, at.visit, at.buffer]
         began = at.live.start_recording(self._on_live_start, [at.visit, at.language], outputs, **now)
-        began.then(None, js=SHOW_ANSWER)
+        began.then(None, js="() => lidShowAnswer('live')")  # and the button above the answer, to stop
         heard = at.live.stream(
             self._on_live,
             [at.live, at.buffer, at.language],

@@ -6,7 +6,7 @@
   window.lidAsked = () => asked;
   window.lidLate = () => actions !== upload;
   window.lidLanguage = () => window.lidWords[document.documentElement.lang.split("-")[0]] ?? window.lidWords.en;
-  window.lidPress = (name) => document.querySelector(`#${name}`)?.click();
+  window.lidPress = (name) => (document.querySelector(`#${name} input[type=file]`) ?? document.getElementById(name))?.click();
   window.lidAsk = (recording) => {
     asked = recording;
     actions++;
@@ -29,10 +29,10 @@
   });
 
   // On a phone the answer is below the button that was pressed: scroll it to the top, the pictures come under it.
-  window.lidShowAnswer = () => {
+  window.lidShowAnswer = (from = "answer") => {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const block = window.innerWidth < 700 ? "start" : "nearest";
-    document.getElementById("answer").scrollIntoView({ behavior: calm ? "auto" : "smooth", block });
+    document.getElementById(from).scrollIntoView({ behavior: calm ? "auto" : "smooth", block });
   };
 
   const nameTheTab = () => {

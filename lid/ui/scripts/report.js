@@ -1,6 +1,6 @@
 // The answer and its pictures as one HTML file, which needs no network and no script.
 (() => {
-  const LEFT_OUT = "button, audio, select, script, .lid-save, .lid-playhead, .lid-chosen, .modebar";
+  const LEFT_OUT = "button:not(.lid-link), audio, select, script, .lid-save, .lid-playhead, .lid-chosen, .modebar";
   const COLOURS = ["--body-text-color", "--body-text-color-subdued", "--border-color-primary", "--block-background-fill"];
   const styles = () => {
     const ours = [...document.styleSheets].flatMap((sheet) => {
@@ -36,7 +36,9 @@
   const save = () => {
     const name = document.querySelector("#answer .lid-source")?.textContent ?? "";
     const title = [window.lidLanguage().title, name].filter(Boolean).join(" – ");
-    const body = [copyOf("#answer"), copyOf("#timeline"), ...["evidence", "mel", "attention"].map(plot)].join("\n");
+    // Plotly names its clip paths by the page's whole address.
+    const body = [copyOf("#answer"), copyOf("#timeline"), ...["evidence", "mel", "attention"].map(plot)].join("\n")
+      .replaceAll(location.href.split("#")[0], "").replaceAll(document.baseURI, "");
     const heading = document.createElement("title");
     heading.textContent = title;
     const html = `<!doctype html><html lang="${document.documentElement.lang}"><meta charset="utf-8">`
