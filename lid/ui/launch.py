@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 ICON = (
     "<link rel='icon' href='favicon.ico'>"  # browsers else use the icon of the host, which behind a proxy is another's
 )
-BROWSER_TEXTS = ("title", "upload", "upload_phone", "drop", "earlier", "compare", "close", "device")
+BROWSER_TEXTS = ("title", "record", "stop", "upload", "upload_phone", "drop", "earlier", "compare", "close", "device")
 # Gradio loads the page piece by piece, and its parts would jump. They are unseen until the last one, the recorder, is
 # there; after two seconds they are seen in any case.
 STEADY = """<style>

@@ -25,6 +25,7 @@ class Buffer:
     samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))
     answered: float = -np.inf  # when the last answer was started, in seconds of the clock given to `due`
     language: str = ""  # of the page; only the first piece of a stream carries it
+    action: int = 0  # the visitor's action that began it (Visit.newest)
 
     def add(self, waveform: np.ndarray) -> None:
         """Append what the microphone sent, float32 (samples,) at 16 kHz, in [-1, 1]."""

@@ -73,6 +73,7 @@ class Page:
         self._examples = Examples(self._analyse, self._head_attention)
         self._tasks: dict[str, Callable[..., Iterator[dict | None]]]
         self._tasks = {"file": self._file, "files": self._files, "example": self._example, "live": self._live}
+        self._tasks["nothing"] = self._nothing
         with gr.Blocks(title=texts.ENGLISH.title, analytics_enabled=False) as self.blocks:
             self.at = Layout(self.layers, self.heads)
             self.view = View(self.at, self.hardware, self.name, self.size)
@@ -87,16 +88,12 @@ class Page:
         self._starts(at.microphone.stop_recording, self._on_recording, at.microphone, at.microphone)
         self._starts(at.files.upload, self._on_upload, at.files, at.files, LATE)
         self._starts(at.add.upload, self._on_add, at.add, at.add, LATE)
-        self._starts(at.live.stop_recording, self._on_live_end, at.buffer, [at.buffer, at.live])
         self._starts(at.ask.click, self._on_ask, None, None, ASKED)
+        self._starts(at.stop.click, self._on_stop, None, None)
         for button, file in at.examples:
             self._starts(button.click, _fixed(self._on_example, EXAMPLES / file), None, None, group="examples")
         now: dict[str, Any] = {"queue": False, "show_progress": "hidden", "trigger_mode": "multiple"}
         now |= {"api_visibility": "private", "js": WITH_LANGUAGE}
-        stopped = at.stop.click(self._on_stop, [at.visit, at.language], [*at.shown, at.visit], **now)
-        # Once more in the queue, behind whatever was on its way to the browser when `_on_stop` was called.
-        last = {**now, "queue": True, "concurrency_id": "stop", "concurrency_limit": None}
-        stopped.then(self._on_stopped, [at.visit, at.language], at.shown, **last)
         at.restore.click(self._on_restore, [at.visit, at.language], None, **now).then(None, None, at.shown, js=RESTORE)
         at.refused.click(None, None, at.answer, js="() => lidMicrophoneCard()")
         self._wire_live(now)
@@ -110,22 +107,29 @@ class Page:
     def _starts(self, event: Callable, begin: Callable, given, cleared, js: str = WITH_LANGUAGE, group="model") -> None:
         """An action: `begin` is called at once, outside the queue, with what is `given`; then `_run` does its Task. A
         kept example does not wait for other visitors' recordings, so the examples are a `group` of their own."""
-        at, private = self.at, {"api_visibility": "private", "trigger_mode": "multiple"}
+        at = self.at
         inputs = [*_listed(given), at.visit, *([at.asked] if js != WITH_LANGUAGE else []), at.language]
         outputs = [*at.shown, at.visit, *_listed(cleared)]
-        begun = event(begin, inputs, outputs, js=js, queue=False, show_progress="hidden", **private)
-        ran = begun.then(
-            self._run,
-            [at.visit, at.layer, at.head, at.language],
-            at.shown,
-            js=WITH_LANGUAGE,
-            concurrency_id=group,
-            concurrency_limit=settings.AT_ONCE,
-            show_progress="minimal",
-            show_progress_on=at.answer,
-            **private,
-        )
+        now: dict[str, Any] = {"queue": False, "show_progress": "hidden", "trigger_mode": "multiple"}
+        begun = event(begin, inputs, outputs, js=js, api_visibility="private", **now)
         begun.then(None, js=SHOW_ANSWER)
+        inputs = [at.visit, at.layer, at.head, at.language]
+        self._ends(begun.then(self._run, inputs, at.shown, **self._model_call(group)))
+
+    def _model_call(self, group: str) -> dict[str, Any]:
+        return {
+            "js": WITH_LANGUAGE,
+            "concurrency_id": group,
+            "concurrency_limit": settings.AT_ONCE,
+            "show_progress": "minimal",
+            "show_progress_on": self.at.answer,
+            "trigger_mode": "multiple",
+            "api_visibility": "private",
+        }
+
+    def _ends(self, ran) -> None:
+        """What follows a call that showed an answer."""
+        at = self.at
         ran.failure(None, None, at.answer, js=FAILED)
         ran.then(None, [at.answer, at.timeline, at.evidence, at.mel, at.attention], js=KEEP)
 
@@ -137,7 +141,7 @@ class Page:
         began.then(None, js="() => lidShowAnswer('live')")  # and the button above the answer, to stop
         heard = at.live.stream(
             self._on_live,
-            [at.live, at.buffer, at.language],
+            [at.live, at.buffer, at.visit, at.language],
             [at.answer, at.buffer],
             stream_every=settings.LIVE_EVERY,
             time_limit=settings.LIVE_TURN,
@@ -148,6 +152,14 @@ class Page:
             js=WITH_LANGUAGE,
         )
         heard.failure(None, None, at.answer, js=FAILED)
+        # In one call: a second one might come just when Gradio closes the stream, and would not be answered.
+        ended = at.live.stop_recording(
+            self._on_live_end,
+            [at.buffer, at.visit, at.layer, at.head, at.language],
+            [*at.shown, at.visit, at.buffer, at.live],
+            **self._model_call("model"),
+        )
+        self._ends(ended)
 
     # What a visitor does. Each of these answers at once.
 
@@ -188,11 +200,8 @@ class Page:
         return self._begun(visit, Task("file", (path, name, tuple(part) or None)), language, name)
 
     def _on_stop(self, visit: Visit, language: str | None) -> dict:
-        visit.begin()
-        return {**self._on_stopped(visit, language), self.at.visit: visit}
-
-    def _on_stopped(self, visit: Visit, language: str | None) -> dict:
-        return self.view.card(wording.waiting(texts.choose(language)))
+        visit.begin(Task("nothing"))
+        return {**self.view.card(wording.waiting(texts.choose(language))), self.at.visit: visit}
 
     def _on_restore(self, visit: Visit, language: str | None) -> None:
         visit.begin()
@@ -205,26 +214,29 @@ class Page:
     def _on_live_start(self, visit: Visit, language: str | None) -> dict:
         visit.begin()
         card = self.view.card(wording.listening(texts.choose(language)))
-        return {**card, self.at.visit: visit, self.at.buffer: live.Buffer(language=language or "")}
+        buffer = live.Buffer(language=language or "", action=visit.newest)
+        return {**card, self.at.visit: visit, self.at.buffer: buffer}
 
-    def _on_live(self, path: str | None, buffer: live.Buffer | None, language: str | None) -> dict:
+    def _on_live(self, path: str | None, buffer: live.Buffer | None, visit: Visit, language: str | None) -> dict:
         """One piece of the microphone's sound."""
         buffer = buffer or live.Buffer()
         buffer.language = language or buffer.language
         if path is not None:
             buffer.add(_chunk(path))
-        if not buffer.due(time.monotonic()):
+        if visit.newest != buffer.action or not buffer.due(time.monotonic()):
             return {self.at.buffer: buffer}
         buffer.answered = time.monotonic()
         card = live.card(self._identify(buffer.waveform), texts.choose(buffer.language))
-        return {self.at.answer: card, self.at.buffer: buffer}
+        return {**({self.at.answer: card} if visit.newest == buffer.action else {}), self.at.buffer: buffer}
 
-    def _on_live_end(self, buffer: live.Buffer | None, visit: Visit, language: str | None) -> dict:
-        done = {self.at.buffer: None, self.at.live: None}
-        if buffer is None or not len(buffer.samples):
-            return {**self._on_stop(visit, language), **done}
-        visit.begin(Task("live", (buffer.waveform,)))
-        return {self.at.visit: visit, **done}
+    def _on_live_end(
+        self, buffer: live.Buffer | None, visit: Visit, layer: int, head: int, language: str | None
+    ) -> Iterator[dict]:
+        yield {self.at.buffer: None, self.at.live: None}
+        if buffer is None or visit.newest != buffer.action:  # something newer has begun
+            return
+        visit.begin(Task("live", (buffer.waveform,)) if len(buffer.samples) else Task("nothing"))
+        yield from self._run(visit, layer, head, language)
 
     def _begun(self, visit: Visit, task: Task, language: str | None, name: str = "") -> dict:
         visit.begin(task)
@@ -245,6 +257,9 @@ class Page:
             drawn = self._drawn(visit.first_segment, layer, head, words)
             if visit.newest == action:
                 yield drawn
+
+    def _nothing(self, visit: Visit, words: Texts) -> Iterator[dict]:
+        yield self.view.card(wording.waiting(words))  # over what was still on its way to the browser
 
     def _file(
         self, visit: Visit, words: Texts, path: str | Path, name: str, part: tuple[float, float] | None = None

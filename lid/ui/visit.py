@@ -2,6 +2,9 @@
 
 Gradio keeps one Visit for each session. An action begins with `begin`, which no queue holds up; whatever was under way
 before then finds that it is no longer the newest, and shows nothing more.
+
+It ends only when the newer task has been taken up: Gradio closes a session's stream of answers with its last call, and
+a call that is just on its way then would never be answered.
 """
 
 import threading
@@ -18,6 +21,7 @@ from lid.ui.table import Row
 
 Update = TypeVar("Update")
 MOST_KNOWN = 200  # recordings of one visitor
+HANDOVER_SECONDS = 3.0  # the longest that what was stopped waits for what comes after it
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Visit:
         self.rows: list[Row] = []
         self.known: dict[str, tuple[str | Path, str]] = {}
         self._lock = threading.Lock()
+        self._taken = threading.Event()
 
     def begin(self, task: Task | None = None) -> None:
         """The visitor's newest action. Without a task it only stops what is under way."""
@@ -46,6 +51,7 @@ class Visit:
             self.newest += 1
             self.task = task
             self.first_segment = None
+            (self._taken.clear if task else self._taken.set)()
 
     def remember(self, path: str | Path, name: str) -> str:
         """What the page calls a recording from now on. A visitor's oldest recordings are forgotten."""
@@ -59,6 +65,7 @@ class Visit:
         """The task that waits, if nobody has taken it yet, and the number of the action it belongs to."""
         with self._lock:
             task, self.task = self.task, None
+            self._taken.set()
             return task, self.newest
 
     def while_newest(self, action: int, updates: Iterator[Update]) -> Iterator[Update]:
@@ -66,6 +73,7 @@ class Visit:
         try:
             for update in updates:
                 if self.newest != action:
+                    self._taken.wait(HANDOVER_SECONDS)
                     return
                 yield update
         finally:

@@ -3,7 +3,7 @@
 import pytest
 
 from lid.ui import texts
-from tests.browser.visitor import answer, seen, states
+from tests.browser.visitor import answer, example, seen, states
 
 pytestmark = pytest.mark.browser
 
@@ -41,3 +41,15 @@ def test_it_listens_before_it_judges_and_the_bars_firm_up(open_page):
     assert kinds[0] == "listening"
     page.locator("#live .stop-button").click()
     page.locator("#mel .heatmaplayer image").wait_for()
+
+
+def test_an_example_clicked_while_it_listens_stays(open_page):
+    page = open_page()
+    page.get_by_role("tab", name="Live").click()
+    page.locator("#live .record-button").click()
+    page.locator("#answer [data-kind=uz]").wait_for()
+    example(page, "Russian")
+    page.locator("#answer [data-kind=ru]").wait_for()
+    page.locator(".lid-hearing").wait_for(state="detached")
+    page.wait_for_timeout(2000)
+    assert page.locator("#answer [data-kind=ru]").is_visible()

@@ -1,6 +1,7 @@
 """A visitor's newest action wins."""
 
 import copy
+import threading
 
 import numpy as np
 
@@ -17,6 +18,19 @@ def test_updates_end_when_something_newer_begins():
     assert next(updates) == "bar"
     visit.begin()
     assert list(updates) == []
+
+
+def test_what_was_stopped_ends_when_the_newer_task_is_taken():
+    visit = Visit()
+    visit.begin(Task("file", ("old.wav",)))
+    updates = visit.while_newest(visit.take()[1], iter(["bar", "more"]))
+    next(updates)
+    visit.begin(Task("file", ("new.wav",)))
+    ended = threading.Event()
+    threading.Thread(target=lambda: (list(updates), ended.set())).start()
+    assert not ended.wait(0.1)
+    assert visit.take()[0] == Task("file", ("new.wav",))
+    assert ended.wait(60)
 
 
 def test_a_task_is_done_once():

@@ -1,12 +1,12 @@
 // Gradio's recorder: what happens when the microphone cannot be used, how loud it is, and how keys and tabs work it.
 // Gradio (checked in 6.31) lets a refused microphone end in an uncaught error or in the console; it shows a picture of the
 // sound only after the recording; it replaces the record button by another one, so that the keyboard's focus is lost; it
-// goes on recording in a tab that is hidden; and the list of microphones has an English name.
+// goes on recording in a tab that is hidden; the list of microphones has an English name, and "Stop" is misspelt in Uzbek.
 // So a press on its button opens the microphone first. Only if that works, the press goes on to Gradio, which then gets the
 // open microphone from `navigator.mediaDevices.getUserMedia`; else the answer's card says why (lidMicrophoneCard()).
 // Check at an upgrade: getUserMedia, `.record-button`, `.stop-button`, `select.mic-select`.
 (() => {
-  const RECORDERS = ["#microphone", "#live"];
+  const RECORDERS = ["#microphone", "#live"], BUTTONS = ".record-button, .stop-button";
   let problem = "denied", opened = null;
 
   const browser = () => {
@@ -31,23 +31,24 @@
     setTimeout(window.lidShowAnswer, 100);
   };
 
-  // The level of the sound, 0 to 1, as the CSS variable --level of the page while a microphone is open.
+  // The level of the sound, 0 to 1, as the CSS variable --level while a microphone is open.
   const follow = (stream) => {
+    const inputs = document.querySelector(".lid-inputs");
     const context = new AudioContext(), meter = context.createAnalyser(), [track] = stream.getAudioTracks();
     const samples = new Float32Array(meter.fftSize = 2048);
     context.createMediaStreamSource(stream).connect(meter);
     const measure = () => {
       if (track.readyState === "ended") {
         context.close();
-        return document.body.classList.remove("lid-hearing");
+        return inputs.classList.remove("lid-hearing");
       }
       meter.getFloatTimeDomainData(samples);
       const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
       const level = Math.min(1, Math.max(0, 1 + Math.log10(power + 1e-9) / 5));  // -50 dB is nothing, 0 dB is all
-      document.body.style.setProperty("--level", level.toFixed(2));
+      inputs.style.setProperty("--level", level.toFixed(2));
       requestAnimationFrame(measure);
     };
-    document.body.classList.add("lid-hearing");
+    inputs.classList.add("lid-hearing");
     measure();
   };
 
@@ -77,7 +78,7 @@
 
   // The button that takes the place of the one that was pressed takes its focus, too.
   document.addEventListener("click", (click) => {
-    const pressed = click.target.closest?.(".record-button, .stop-button");
+    const pressed = click.target.closest?.(BUTTONS);
     if (!pressed?.closest(RECORDERS.join())) return;
     if (pressed.matches(".record-button") && !opened) {
       click.preventDefault();
@@ -101,12 +102,25 @@
     if (click.target.closest?.("[role=tab][aria-selected=false]")) button("stop-button")?.click();
   }, true);
 
+  // Whatever else the visitor does ends live mode.
+  const endLive = (event) => {
+    const newer = "#answer [data-ask], .lid-examples button, [data-earlier], #upload input";
+    if (event.target.closest?.(newer)) seen("#live .stop-button")?.click();
+  };
+  document.addEventListener("click", endLive);
+  document.addEventListener("change", endLive);
+
   const name = () => {
     for (const list of document.querySelectorAll("select.mic-select")) {
       const { device } = window.lidLanguage();
       if (list.getAttribute("aria-label") !== device) list.setAttribute("aria-label", device);
     }
-    for (const record of document.querySelectorAll(".record-button")) record.setAttribute("aria-keyshortcuts", "Alt+R");
+    const { record, stop } = window.lidLanguage();
+    for (const button of document.querySelectorAll(BUTTONS)) {
+      button.setAttribute("aria-keyshortcuts", "Alt+R");
+      const label = button.lastChild, said = button.matches(".record-button") ? record : stop;
+      if (label.data?.trim() && label.data.trim() !== said) label.data = ` ${said}`;
+    }
   };
   new MutationObserver(name).observe(document.documentElement, { childList: true, subtree: true });
 })();
