@@ -71,8 +71,7 @@ def page(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
             *_, heard = analyse(_wav(waveform), listen, identifier.model, DEFAULT_LIMITS)
             weights, start = identifier.attention(heard.first_segment.waveform)
             prediction = heard.prediction
-            figures = [draw(prediction) for draw in (plots.bars, plots.timeline, plots.evidence)]
-            figures += [plots.mel(heard.mel, prediction.duration_seconds)]
+            figures = [plots.evidence(prediction), plots.mel(heard.mel, heard.span)]
             figures += [plots.attention(weights.mean(axis=0), heard.first_segment.start + start)]
             said.append([prediction.language, sum(len(figure.to_json()) for figure in figures)])
         return said

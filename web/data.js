@@ -68,11 +68,42 @@ export const TEXTS = {
   },
   "joined": " and ",
   "title": "Uzbek, Russian or English?",
-  "introduction": "Record a sentence or drop a recording, and see which of the three languages is spoken and how sure that is.",
+  "introduction": "Record a sentence or drop a recording, and see which of the three languages is spoken and how sure the model is.",
   "record": "Record",
   "live": "Live",
   "live_note": "The answer firms up while you talk. Only the last {seconds} seconds count.",
-  "upload": "Or drop recordings",
+  "keys_note": "Alt+R starts and stops recording. Esc stops what is under way.",
+  "microphone": {
+   "denied": [
+    "The microphone is blocked",
+    "This page may not use the microphone."
+   ],
+   "absent": [
+    "No microphone found",
+    "Connect a microphone, or switch it on in the system's settings; then record again."
+   ],
+   "busy": [
+    "The microphone is busy",
+    "Another program or tab is using it, or the system has switched it off. Close that program, then record again."
+   ],
+   "insecure": [
+    "No recording at this address",
+    "Browsers record only on pages whose address begins with https. Choose a file instead."
+   ]
+  },
+  "allow_microphone": {
+   "chrome": "Click the symbol to the left of the address, switch the microphone on, and record again.",
+   "firefox": "Click the crossed-out microphone to the left of the address, remove the block, and record again.",
+   "safari": "In the menu Safari choose “Settings for This Website”, set Microphone to Allow, and record again.",
+   "ios": "Tap the page menu beside the address, then “Website Settings”, set Microphone to Allow, and record again.",
+   "android": "Tap the symbol to the left of the address, then “Permissions”, allow the microphone, and record again."
+  },
+  "device": "Microphone",
+  "own_recording": "Your recording",
+  "upload": "Drop recordings here, or click to choose",
+  "upload_phone": "Or choose files",
+  "drop": "Drop to analyse",
+  "add": "Add recordings",
   "examples": "Or try an example",
   "example_names": {
    "uzbek": "Uzbek",
@@ -90,7 +121,10 @@ export const TEXTS = {
   "waiting": "The answer appears here",
   "waiting_note": "A few seconds of speech are enough.",
   "listening": "Listening …",
-  "listening_note": "Speak; the first answer comes after about a second.",
+  "listening_note": "Speak; the first answer comes after two or three seconds of speech.",
+  "listening_on": "Go on: with a little more speech there will be an answer.",
+  "reading": "Reading the recording …",
+  "stop": "Stop",
   "failed": "That did not work",
   "busy": "Busy right now",
   "busy_note": "{limit} recordings are waiting already. Try again in a minute.",
@@ -137,7 +171,7 @@ export const TEXTS = {
   "unsure": "Not sure",
   "unsure_note": "It could be {first} ({first_share}) or {second} ({second_share}). Record a longer sentence, with less noise around it.",
   "next_comes": "Next comes {second} with {second_share}.",
-  "several": "More than one language is heard; see below when.",
+  "several": "There is more than one language; the timeline below shows where each is.",
   "unknown": "None of the three",
   "unknown_note": "This does not sound like Uzbek, Russian or English. If it is one of them, record a longer sentence, closer to the microphone and with less noise.",
   "sounds_like": "It sounds like {language}.",
@@ -157,11 +191,20 @@ export const TEXTS = {
   "copy": "Copy the numbers",
   "copy_json": "Copy as JSON",
   "copied": "Copied",
-  "bars_note": "Of a hundred recordings that get 90 % for a language, about ninety are in it.",
+  "report": "Save as a page",
+  "wrong": "Wrong? It was:",
+  "wrong_other": "another language",
+  "wrong_note": "One click saves a small file with this answer's numbers and the language you name, nothing else. Nothing is sent; you may pass the file on.",
+  "player": "Listen to {name}",
+  "gone": "This recording has been deleted from the server, as all are within the hour. Send it again to listen.",
+  "bars_note": "Among the three languages: of 100 recordings to which the model gives 90 % for a language, about 90 are in it. For speech in any other language these numbers mean nothing.",
+  "shares": "Shares of the speech",
+  "shares_note": "How much of the speech is in each language.",
+  "channel_shares": "Channel {number}: {speech} of speech",
   "pictures": {
    "timeline": [
     "When was which language heard?",
-    "Each column is about a second of speech, shared out between the languages; blank stretches are silence. Click to listen from there."
+    "The sound, in the colour of the language; under it, about a second of speech for each column, shared out between the languages. Grey and blank is silence. Click to listen from there; drag over a part to choose it."
    ],
    "evidence": [
     "What did each moment add?",
@@ -172,12 +215,27 @@ export const TEXTS = {
     "The mel spectrogram it is given: time runs to the right, pitch upwards, and bright means loud."
    ],
    "attention": [
-    "Where did the encoder look?",
+    "What did the model attend to?",
     "Each row is a moment of the first stretch of speech; its bright columns are the moments it drew on. A bright diagonal is a layer that looks at its surroundings."
    ]
   },
   "layer": "Encoder layer",
   "head": "Attention head (a range: their average)",
+  "timeline": "Timeline: the arrow keys move, Enter plays",
+  "zoom_in": "Zoom in",
+  "zoom_out": "Zoom out",
+  "part": "Analyse {start}–{end} alone",
+  "whole": "Back to the whole recording",
+  "part_note": "Only {start}–{end} of the recording.",
+  "segments": "Segments",
+  "segment_columns": [
+   "Start",
+   "End",
+   "Language",
+   "How sure",
+   "Of the speech"
+  ],
+  "save_segments": "Save the segments:",
   "files": [
    "{count} recording",
    "{count} recordings"
@@ -192,6 +250,9 @@ export const TEXTS = {
   ],
   "download": "Download as CSV",
   "progress": "{share} % heard",
+  "earlier": "Earlier in this visit",
+  "compare": "Compare",
+  "close": "Close",
   "labels": {
    "names": {
     "uz": "Uzbek",
@@ -200,6 +261,7 @@ export const TEXTS = {
    },
    "probability": "Probability (%)",
    "time": "Time (s)",
+   "clock": "Time",
    "channel": "Channel",
    "evidence": "Evidence (logit)",
    "frequency": "Frequency (Hz)",
@@ -214,7 +276,6 @@ export const TEXTS = {
   "loading": "Loading the model: {done} of {total} MB",
   "loading_note": "This happens once. Then the page works without a network, too.",
   "ready_note": "The recording is heard as soon as the model is there.",
-  "stop": "Stop",
   "language": "Language of the page"
  },
  "ru": {
@@ -280,11 +341,42 @@ export const TEXTS = {
   },
   "joined": " и ",
   "title": "Узбекский, русский или английский?",
-  "introduction": "Скажите фразу или загрузите запись — и увидите, на каком из трёх языков говорят и насколько можно верить ответу.",
+  "introduction": "Скажите фразу или загрузите запись — и увидите, на каком из трёх языков говорят и насколько уверена модель.",
   "record": "Запись",
-  "live": "Вживую",
+  "live": "В реальном времени",
   "live_note": "Ответ уточняется, пока вы говорите. Учитываются последние {seconds} секунд.",
-  "upload": "Или перетащите записи",
+  "keys_note": "Alt+R включает и останавливает запись, Esc прерывает обработку.",
+  "microphone": {
+   "denied": [
+    "Микрофон заблокирован",
+    "Этой странице запрещено пользоваться микрофоном."
+   ],
+   "absent": [
+    "Микрофон не найден",
+    "Подключите микрофон или включите его в настройках системы и начните запись снова."
+   ],
+   "busy": [
+    "Микрофон занят",
+    "Его использует другая программа или вкладка, или он отключён системой. Закройте эту программу и начните запись снова."
+   ],
+   "insecure": [
+    "С этого адреса записать нельзя",
+    "Браузеры записывают звук только на страницах с адресом https. Выберите файл."
+   ]
+  },
+  "allow_microphone": {
+   "chrome": "Нажмите на значок слева от адреса, включите микрофон и начните запись снова.",
+   "firefox": "Нажмите на перечёркнутый микрофон слева от адреса, снимите запрет и начните запись снова.",
+   "safari": "В меню Safari выберите «Настройки для этого веб-сайта», разрешите микрофон и начните запись снова.",
+   "ios": "Откройте меню страницы рядом с адресом, затем «Настройки веб-сайта», разрешите микрофон и начните запись снова.",
+   "android": "Нажмите на значок слева от адреса, затем «Разрешения», разрешите микрофон и начните запись снова."
+  },
+  "device": "Микрофон",
+  "own_recording": "Ваша запись",
+  "upload": "Перетащите записи сюда или нажмите, чтобы выбрать",
+  "upload_phone": "Или выберите файлы",
+  "drop": "Отпустите — и запись будет обработана",
+  "add": "Добавить записи",
   "examples": "Или послушайте пример",
   "example_names": {
    "uzbek": "Узбекский",
@@ -292,7 +384,7 @@ export const TEXTS = {
    "english": "Английский",
    "uzbek-then-english": "Узбекский, затем английский"
   },
-  "examples_note": "Примеры озвучил синтезатор, живая речь звучит чётче.",
+  "examples_note": "Примеры озвучил синтезатор; живая речь обычно разборчивее.",
   "either": "или",
   "limits_note": "WAV, FLAC, MP3, OGG/Opus, M4A/AAC, WebM, MP4 или MPEG-TS, до 60 минут. Записи не покидают это устройство.",
   "minutes": [
@@ -303,7 +395,10 @@ export const TEXTS = {
   "waiting": "Здесь появится ответ",
   "waiting_note": "Достаточно нескольких секунд речи.",
   "listening": "Слушаю …",
-  "listening_note": "Говорите: первый ответ появится примерно через секунду.",
+  "listening_note": "Говорите: первый ответ появится через две-три секунды речи.",
+  "listening_on": "Продолжайте: ещё немного речи — и будет ответ.",
+  "reading": "Читаю запись …",
+  "stop": "Стоп",
   "failed": "Не получилось",
   "busy": "Очередь заполнена",
   "busy_note": "В ней уже записей: {limit}. Попробуйте через минуту.",
@@ -323,6 +418,9 @@ export const TEXTS = {
    "too_short": "Запись слишком короткая. Говорите хотя бы секунду.",
    "too_long": "Запись слишком длинная: принимается до 60 минут. Отправьте её часть.",
    "too_large": "Этот файл можно раскодировать только целиком, а для этого он слишком велик. Сохраните его как MP3, WAV или Opus или отправьте часть.",
+   "too_costly": "На чтение этого файла уходит слишком много времени или памяти. Сохраните запись как MP3 или WAV и отправьте её.",
+   "too_costly_together": "На чтение предыдущих файлов ушло слишком много времени. Отправьте этот отдельно.",
+   "stopped": "Чтение этого файла прервалось. Отправьте его ещё раз.",
    "sample_rate": "Необычная частота дискретизации: принимается от 4000 до 384000 Гц.",
    "microphone": "Микрофон недоступен. Разрешите его для этой страницы в настройках браузера или перетащите запись.",
    "no_simd": "Браузер слишком старый: в нём нет WebAssembly SIMD, а модель работает на нём. Обновите браузер или откройте другой.",
@@ -337,21 +435,21 @@ export const TEXTS = {
   "certainties": [
    [
     0.95,
-    "Почти без сомнений."
+    "Почти нет сомнений."
    ],
    [
     0.8,
-    "Довольно уверенно."
+    "Уверенность довольно высокая."
    ],
    [
     0.0,
-    "Скорее всего так. Фраза подлиннее развеет сомнения."
+    "Скорее всего, это он. Фраза подлиннее внесёт ясность."
    ]
   ],
   "unsure": "Трудно сказать",
   "unsure_note": "Возможные варианты: {first} ({first_share}) или {second} ({second_share}). Запишите фразу подлиннее, в более тихом месте.",
   "next_comes": "На втором месте {second}: {second_share}.",
-  "several": "Звучит больше одного языка; когда какой — видно ниже.",
+  "several": "В записи несколько языков; где какой — на графике ниже.",
   "unknown": "Ни один из трёх",
   "unknown_note": "Не похоже ни на узбекский, ни на русский, ни на английский. Если это всё-таки один из них, запишите фразу подлиннее, ближе к микрофону и в тишине.",
   "sounds_like": "Похоже на {language}.",
@@ -371,14 +469,23 @@ export const TEXTS = {
   "copy": "Скопировать числа",
   "copy_json": "Скопировать JSON",
   "copied": "Скопировано",
-  "bars_note": "Из ста записей, получивших для языка 90 %, примерно девяносто действительно на нём.",
+  "report": "Сохранить страницей",
+  "wrong": "Неверно? На самом деле:",
+  "wrong_other": "другой язык",
+  "wrong_note": "Одно нажатие сохраняет небольшой файл: числа этого ответа и названный вами язык, больше ничего. Никуда ничего не отправляется; файл можно переслать самому.",
+  "player": "Прослушать: {name}",
+  "gone": "Эта запись уже удалена с сервера: все записи удаляются в течение часа. Чтобы послушать, отправьте её снова.",
+  "bars_note": "Если язык — один из этих трёх: из ста записей, для которых указано 90 %, примерно девяносто действительно на этом языке. О речи на любом другом языке эти числа ничего не говорят.",
+  "shares": "Доли речи",
+  "shares_note": "Какая часть речи звучит на каждом языке.",
+  "channel_shares": "Канал {number}: {speech} речи",
   "pictures": {
    "timeline": [
-    "Когда какой язык звучал?",
-    "Каждый столбик — около секунды речи, поделённой между языками; пустые места — тишина. Щёлкните, чтобы послушать с этого места."
+    "Какой язык когда звучал?",
+    "Звук — цветом языка; под ним каждый столбик — около секунды речи, поделённой между языками. Серое и пустое — тишина. Нажмите, чтобы слушать с этого места; проведите по отрезку, чтобы выбрать его."
    ],
    "evidence": [
-    "Что добавило каждое мгновение?",
+    "Какой вклад дал каждый момент?",
     "Линия выше нуля говорит за свой язык, ниже нуля — против него. Ответ складывается из их средних."
    ],
    "mel": [
@@ -386,12 +493,27 @@ export const TEXTS = {
     "Мел-спектрограмма на входе модели: время идёт вправо, высота звука — вверх, яркое — громкое."
    ],
    "attention": [
-    "Куда смотрел кодировщик?",
-    "Каждая строка — мгновение первого отрезка речи; яркие столбцы в ней — мгновения, на которые оно опиралось. Яркая диагональ — слой, который смотрит на ближайшее окружение."
+    "На что модель обращала внимание?",
+    "Каждая строка — момент в начале речи; яркие столбцы в ней — моменты, на которые модель при этом опиралась. Яркая диагональ — слой, который учитывает соседние моменты."
    ]
   },
   "layer": "Слой кодировщика",
   "head": "Голова внимания (диапазон — среднее)",
+  "timeline": "Шкала времени: стрелки передвигают, Enter включает звук",
+  "zoom_in": "Крупнее",
+  "zoom_out": "Мельче",
+  "part": "Обработать только {start}–{end}",
+  "whole": "Вернуться ко всей записи",
+  "part_note": "Только отрезок {start}–{end} этой записи.",
+  "segments": "Отрезки",
+  "segment_columns": [
+   "Начало",
+   "Конец",
+   "Язык",
+   "Уверенность",
+   "Доля речи"
+  ],
+  "save_segments": "Сохранить отрезки:",
   "files": [
    "{count} запись",
    "{count} записи",
@@ -407,6 +529,9 @@ export const TEXTS = {
   ],
   "download": "Скачать CSV",
   "progress": "Прослушано {share} %",
+  "earlier": "Ответы этого посещения",
+  "compare": "Сравнить",
+  "close": "Закрыть",
   "labels": {
    "names": {
     "uz": "Узбекский",
@@ -415,13 +540,14 @@ export const TEXTS = {
    },
    "probability": "Вероятность (%)",
    "time": "Время (с)",
+   "clock": "Время",
    "channel": "Канал",
-   "evidence": "Довод (логит)",
+   "evidence": "Вклад (логит)",
    "frequency": "Частота (Гц)",
-   "loudness": "дБ ниже самого громкого",
+   "loudness": "дБ от максимума",
    "looking_at": "Куда (с)",
    "looking_from": "Откуда (с)",
-   "share": "раз больше равной доли",
+   "share": "во сколько раз больше равномерного",
    "second": "с",
    "decibel": "дБ",
    "separators": ", "
@@ -429,7 +555,6 @@ export const TEXTS = {
   "loading": "Загружается модель: {done} из {total} МБ",
   "loading_note": "Это нужно один раз. Потом страница работает и без сети.",
   "ready_note": "Запись будет прослушана, как только модель загрузится.",
-  "stop": "Стоп",
   "language": "Язык страницы"
  },
  "uz": {
@@ -497,9 +622,40 @@ export const TEXTS = {
   "title": "Oʻzbekcha, ruscha yoki inglizcha?",
   "introduction": "Bir jumla ayting yoki audio yuklang: uch tildan qaysi birida gapirilgani va javob qanchalik ishonchli ekani koʻrinadi.",
   "record": "Yozib olish",
-  "live": "Jonli",
+  "live": "Jonli rejim",
   "live_note": "Siz gapirgan sari javob aniqlashib boradi. Oxirgi {seconds} soniya hisobga olinadi.",
-  "upload": "Yoki audiolarni shu yerga tashlang",
+  "keys_note": "Alt+R yozishni boshlaydi va toʻxtatadi, Esc ishni toʻxtatadi.",
+  "microphone": {
+   "denied": [
+    "Mikrofonga ruxsat yoʻq",
+    "Bu sahifaga mikrofondan foydalanish taqiqlangan."
+   ],
+   "absent": [
+    "Mikrofon topilmadi",
+    "Mikrofonni ulang yoki tizim sozlamalarida yoqing va yana yozib koʻring."
+   ],
+   "busy": [
+    "Mikrofon band",
+    "Undan boshqa dastur yoki sahifa foydalanmoqda yoki tizim uni oʻchirib qoʻygan. Oʻsha dasturni yoping va yana yozib koʻring."
+   ],
+   "insecure": [
+    "Bu manzilda yozib boʻlmaydi",
+    "Brauzerlar faqat manzili https bilan boshlanadigan sahifalarda yozadi. Fayl tanlang."
+   ]
+  },
+  "allow_microphone": {
+   "chrome": "Manzilning chap tomonidagi belgini bosing, mikrofonni yoqing va yana yozib koʻring.",
+   "firefox": "Manzilning chap tomonidagi usti chizilgan mikrofonni bosing, taqiqni olib tashlang va yana yozib koʻring.",
+   "safari": "Safari menyusida ushbu veb-sayt sozlamalarini oching, mikrofonga ruxsat bering va yana yozib koʻring.",
+   "ios": "Manzil yonidagi sahifa menyusini, soʻng veb-sayt sozlamalarini oching, mikrofonga ruxsat bering va yana yozib koʻring.",
+   "android": "Manzilning chap tomonidagi belgini, soʻng ruxsatlarni bosing, mikrofonga ruxsat bering va yana yozib koʻring."
+  },
+  "device": "Mikrofon",
+  "own_recording": "Sizning yozuvingiz",
+  "upload": "Audiolarni shu yerga tashlang yoki tanlash uchun bosing",
+  "upload_phone": "Yoki fayl tanlang",
+  "drop": "Tahlil qilish uchun qoʻyib yuboring",
+  "add": "Audio qoʻshish",
   "examples": "Yoki namunani eshitib koʻring",
   "example_names": {
    "uzbek": "Oʻzbekcha",
@@ -507,7 +663,7 @@ export const TEXTS = {
    "english": "Inglizcha",
    "uzbek-then-english": "Avval oʻzbekcha, keyin inglizcha"
   },
-  "examples_note": "Namunalarni sintezator oʻqigan, jonli nutq bundan aniqroq eshitiladi.",
+  "examples_note": "Namunalarni nutq sintezatori oʻqigan; jonli nutq odatda bundan aniqroq boʻladi.",
   "either": "yoki",
   "limits_note": "WAV, FLAC, MP3, OGG/Opus, M4A/AAC, WebM, MP4 yoki MPEG-TS, 60 daqiqagacha. Audiolar bu qurilmadan tashqariga chiqmaydi.",
   "minutes": [
@@ -516,7 +672,10 @@ export const TEXTS = {
   "waiting": "Javob shu yerda chiqadi",
   "waiting_note": "Bir necha soniyalik nutq kifoya.",
   "listening": "Eshityapman …",
-  "listening_note": "Gapiring: birinchi javob taxminan bir soniyadan keyin chiqadi.",
+  "listening_note": "Gapiring: birinchi javob ikki-uch soniyalik nutqdan keyin chiqadi.",
+  "listening_on": "Davom eting: yana ozgina gapirsangiz, javob chiqadi.",
+  "reading": "Audio oʻqilmoqda …",
+  "stop": "Toʻxtatish",
   "failed": "Amalga oshmadi",
   "busy": "Hozir navbat toʻla",
   "busy_note": "{limit} ta audio navbatda turibdi. Bir daqiqadan keyin yana urinib koʻring.",
@@ -536,6 +695,9 @@ export const TEXTS = {
    "too_short": "Audio juda qisqa. Kamida bir soniya gapiring.",
    "too_long": "Audio juda uzun: 60 daqiqagacha qabul qilinadi. Bir qismini yuboring.",
    "too_large": "Bu faylni faqat butunligicha ochish mumkin, buning uchun esa u juda katta. Uni MP3, WAV yoki Opus qilib saqlang yoki bir qismini yuboring.",
+   "too_costly": "Bu faylni oʻqish juda koʻp vaqt yoki xotira oladi. Uni MP3 yoki WAV qilib saqlang va yuboring.",
+   "too_costly_together": "Oldingi fayllarni oʻqish juda koʻp vaqt oldi. Bunisini alohida yuboring.",
+   "stopped": "Bu faylni oʻqish uzilib qoldi. Uni yana bir marta yuboring.",
    "sample_rate": "Diskretlash chastotasi odatdagidan boshqacha: 4000 dan 384000 Hz gacha qabul qilinadi.",
    "microphone": "Mikrofondan foydalanib boʻlmadi. Brauzer sozlamalarida bu sahifaga ruxsat bering yoki audio tashlang.",
    "no_simd": "Brauzer juda eski: unda model ishlashi uchun kerak boʻlgan WebAssembly SIMD yoʻq. Uni yangilang yoki boshqasini oching.",
@@ -554,17 +716,17 @@ export const TEXTS = {
    ],
    [
     0.8,
-    "Ancha ishonchli."
+    "Ishonch yuqori."
    ],
    [
     0.0,
-    "Shunga oʻxshaydi. Uzunroq jumla aniqlik kiritadi."
+    "Ehtimol, shu til. Uzunroq jumla aniqlik kiritadi."
    ]
   ],
   "unsure": "Aytish qiyin",
   "unsure_note": "{first} ({first_share}) yoki {second} ({second_share}) boʻlishi mumkin. Tinchroq joyda uzunroq jumla yozib oling.",
   "next_comes": "Ikkinchi oʻrinda {second}: {second_share}.",
-  "several": "Bittadan ortiq til eshitildi; qaysi biri qachon yangragani pastda.",
+  "several": "Audioda bir nechta til bor; qaysi biri qayerdaligi pastdagi grafikda.",
   "unknown": "Uch tildan hech biri",
   "unknown_note": "Bu oʻzbekchaga ham, ruschaga ham, inglizchaga ham oʻxshamaydi. Agar shulardan biri boʻlsa, mikrofonga yaqinroq kelib, tinch joyda uzunroq jumla yozib oling.",
   "sounds_like": "Bu {language} tiliga oʻxshaydi.",
@@ -584,14 +746,23 @@ export const TEXTS = {
   "copy": "Raqamlarni nusxalash",
   "copy_json": "JSON nusxalash",
   "copied": "Nusxalandi",
-  "bars_note": "Bir tilga 90 % chiqqan yuzta audiodan toʻqsontachasi chindan ham shu tilda boʻladi.",
+  "report": "Sahifa qilib saqlash",
+  "wrong": "Notoʻgʻrimi? Aslida:",
+  "wrong_other": "boshqa til",
+  "wrong_note": "Bir marta bosilsa, shu javobning raqamlari va siz aytgan til kichik faylga saqlanadi, boshqa hech narsa emas. Hech qayerga yuborilmaydi; faylni oʻzingiz joʻnatishingiz mumkin.",
+  "player": "Eshitish: {name}",
+  "gone": "Bu audio serverdan oʻchirilgan: hammasi bir soat ichida oʻchiriladi. Eshitish uchun uni yana yuboring.",
+  "bars_note": "Til shu uchtadan biri boʻlsa: dastur biror tilga 90 % bergan har 100 ta audiodan taxminan 90 tasi haqiqatan shu tilda boʻladi. Boshqa tildagi nutq haqida bu raqamlar hech narsa demaydi.",
+  "shares": "Nutqdagi ulushlar",
+  "shares_note": "Nutqning qancha qismi qaysi tilda ekani.",
+  "channel_shares": "{number}-kanal: {speech} nutq",
   "pictures": {
    "timeline": [
-    "Qaysi til qachon yangradi?",
-    "Har bir ustun tillar oʻrtasida taqsimlangan bir soniyacha nutq; boʻsh joylar jimlik. Oʻsha joydan eshitish uchun bosing."
+    "Qaysi til qachon eshitildi?",
+    "Tovush til rangida chizilgan. Ostidagi har bir ustun — taxminan bir soniya nutq; ranglar tillar ulushini koʻrsatadi. Kulrang va boʻsh joylar — jimlik. Oʻsha joydan eshitish uchun bosing; boʻlagini tanlash uchun ustidan suring."
    ],
    "evidence": [
-    "Har bir lahza nima qoʻshdi?",
+    "Har bir lahza javobga nima qoʻshdi?",
     "Noldan yuqoridagi chiziq oʻz tilini quvvatlaydi, noldan pastdagisi inkor etadi. Javob ularning oʻrtachasidan kelib chiqadi."
    ],
    "mel": [
@@ -599,12 +770,27 @@ export const TEXTS = {
     "Modelga beriladigan mel-spektrogramma: vaqt oʻngga, tovush balandligi yuqoriga boradi, yorqin joy baland ovoz."
    ],
    "attention": [
-    "Kodlovchi qayerga qaradi?",
-    "Har bir qator nutq boshidagi bir lahza; undagi yorqin ustunlar shu lahza tayangan joylar. Yorqin diagonal atrofiga qaraydigan qatlamni bildiradi."
+    "Model nutqning qaysi joyiga eʼtibor berdi?",
+    "Har bir qator — nutq boshidagi bir lahza; undagi yorqin ustunlar — model shu lahzada tayangan joylar. Yorqin diagonal qoʻshni lahzalarni hisobga oladigan qatlamni bildiradi."
    ]
   },
   "layer": "Kodlovchi qatlami",
-  "head": "Diqqat boshchasi (oraliq: oʻrtachasi)",
+  "head": "Diqqat boshi (attention head); oraliq — oʻrtachasi",
+  "timeline": "Vaqt chizigʻi: strelkalar suradi, Enter eshittiradi",
+  "zoom_in": "Kattalashtirish",
+  "zoom_out": "Kichraytirish",
+  "part": "Faqat {start}–{end} qismini tahlil qilish",
+  "whole": "Butun audioga qaytish",
+  "part_note": "Audioning faqat {start}–{end} qismi.",
+  "segments": "Boʻlaklar",
+  "segment_columns": [
+   "Boshi",
+   "Oxiri",
+   "Til",
+   "Ishonch",
+   "Nutqdagi ulushi"
+  ],
+  "save_segments": "Boʻlaklarni saqlash:",
   "files": [
    "{count} ta audio"
   ],
@@ -618,6 +804,9 @@ export const TEXTS = {
   ],
   "download": "CSV yuklab olish",
   "progress": "{share} % eshitildi",
+  "earlier": "Shu tashrifdagi javoblar",
+  "compare": "Solishtirish",
+  "close": "Yopish",
   "labels": {
    "names": {
     "uz": "Oʻzbekcha",
@@ -626,13 +815,14 @@ export const TEXTS = {
    },
    "probability": "Ehtimollik (%)",
    "time": "Vaqt (s)",
+   "clock": "Vaqt",
    "channel": "Kanal",
    "evidence": "Dalil (logit)",
    "frequency": "Chastota (Hz)",
-   "loudness": "eng balandidan past, dB",
+   "loudness": "eng baland tovushga nisbatan, dB",
    "looking_at": "Qayerga (s)",
    "looking_from": "Qayerdan (s)",
-   "share": "teng ulushga nisbatan, marta",
+   "share": "teng ulushdan necha baravar katta",
    "second": "s",
    "decibel": "dB",
    "separators": ", "
@@ -640,7 +830,6 @@ export const TEXTS = {
   "loading": "Model yuklanmoqda: {total} MB dan {done} MB",
   "loading_note": "Bu bir marta kerak. Keyin sahifa internetsiz ham ishlaydi.",
   "ready_note": "Model yuklanishi bilan audio eshitiladi.",
-  "stop": "Toʻxtatish",
   "language": "Sahifa tili"
  }
 };
@@ -967,7 +1156,7 @@ export const HEAT = [
  "#fee838"
 ];
 export const GRAPH_FORMAT = 1;
-export const VOICE_SHA256 = "586f066926994d2e07304bb7450a882c26672784ea0fceb3a4d50cd8d4073198";
+export const VOICE_SHA256 = "ee18d77d91c75b25752b0bc826c551c6df5d8f80e7429d346a740069f2b32d54";
 export const SIZES = {
  "384": "tiny",
  "512": "base",
@@ -1004,6 +1193,7 @@ export const WINDOWS = {
  "NO_SPEECH": -10000.0,
  "KEEP_PAUSES": 0.8,
  "TIMELINE_STEP": 1.0,
+ "AT_ONCE": 60,
  "SHORT_PIECE": 3.0
 };
 export const VERDICT = {
@@ -1062,7 +1252,9 @@ export const PICTURES = {
   60,
   120,
   300,
-  600
+  600,
+  900,
+  1800
  ],
  "DB_PER_UNIT": 40.0,
  "MEL_TICKS": [
@@ -1111,7 +1303,10 @@ export const PAGE = {
   "languages",
   "damaged",
   "sounds_like",
-  "sounds_like_probability"
+  "sounds_like_probability",
+  "speech_share_uz",
+  "speech_share_ru",
+  "speech_share_en"
  ],
  "CSV_FORMULA": [
   "=",

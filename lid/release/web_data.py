@@ -51,7 +51,7 @@ def data() -> dict[str, Any]:
             "HOP": HOP,
             "MAX_COLUMNS": pooling.MAX_COLUMNS,
             "MEL_PIECE_SECONDS": recording.MEL_PIECE_SECONDS,
-            "MAX_ENTRIES": plots.MAX_ENTRIES,
+            "MAX_ENTRIES": pooling.MAX_ENTRIES,
             "TIME_STEPS": plots.TIME_STEPS,
             "DB_PER_UNIT": plots.DB_PER_UNIT,
             "MEL_TICKS": [[hertz, float(mel_of_hertz(hertz) / mel_of_hertz(TOP_HERTZ))] for hertz in plots.MEL_TICKS],

@@ -156,21 +156,33 @@ class Budget:
     def once(self, path: str, work: Callable[[Recording], Answer]) -> Answer:
         """What `work` makes of the recording at `path`. Raises InputError for a file that cannot be used, and for one
         that is too much after those before it."""
-        key = _checksum(path)
+        key = self.key(path)
         if key not in self._done:
             try:
-                self._done[key] = work(self._read(path))
+                self._done[key] = work(self.read(path))
             except InputError as error:
-                self._done[key] = self._explained(error)
+                self._done[key] = error
         if isinstance(self._done[key], InputError):
             raise self._done[key]
         return self._done[key]
 
-    def _read(self, path: str) -> Recording:
+    def key(self, path: str) -> str:
+        """Equal for equal files: a checksum of their bytes."""
+        with open(path, "rb") as file:
+            digest = hashlib.sha256()
+            while piece := file.read(1024**2):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def read(self, path: str) -> Recording:
+        """The recording at `path`, which takes its part of the budget. Raises InputError as `once` does."""
         if self._cost.left <= 0:
             sentence = "The files before this one took too long to decode. Send this one apart."
             raise InputError(sentence, "too_costly_together")
-        recording = audio.read(path, replace(self._limits, max_seconds=max(self._left, 0.0)), self._cost)
+        try:
+            recording = audio.read(path, replace(self._limits, max_seconds=max(self._left, 0.0)), self._cost)
+        except InputError as error:
+            raise self._explained(error) from error
         self._left -= recording.seconds
         return recording
 
@@ -179,14 +191,6 @@ class Budget:
         if error.reason != "too_long" or self._left == self._limits.max_seconds:
             return error
         return InputError(ENGLISH.too_long_together.format(minutes=self._limits.max_seconds / 60), "too_long_together")
-
-
-def _checksum(path: str) -> str:
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while piece := file.read(1024**2):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _told(error: Exception) -> gr.Error:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from lid.audio import FORMATS_IN_WORDS, Limits
 from lid.errors import InputError
-from lid.ui import settings, texts, wording
+from lid.ui import scripts, settings, texts, wording
 from lid.ui.api import ENDPOINTS, PREDICTION_SCHEMA
 from lid.ui.gradio_patches import browser, mcp_tool, multipart, request_guard, shutdown
 from lid.ui.texts import Texts
@@ -17,6 +17,14 @@ HERE = Path(__file__).parent
 ICON = (
     "<link rel='icon' href='favicon.ico'>"  # browsers else use the icon of the host, which behind a proxy is another's
 )
+BROWSER_TEXTS = ("title", "record", "stop", "upload", "upload_phone", "drop", "earlier", "compare", "close", "device")
+# Gradio loads the page piece by piece, and its parts would jump. They are unseen until the last one, the recorder, is
+# there; after two seconds they are seen in any case.
+STEADY = """<style>
+.gradio-container { width: 100%; max-width: 1120px; margin: 0 auto }
+.gradio-container:not(:has(.record-button)) main { visibility: hidden; animation: lid-seen 0s 2s forwards }
+@keyframes lid-seen { to { visibility: visible } }
+</style>"""
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download
 
 
@@ -34,7 +42,7 @@ def launch_options(limits: Limits) -> dict:
     return {
         "theme": _theme(),
         "css_paths": HERE / "style.css",
-        "head": ICON + _script(limits),
+        "head": ICON + STEADY + _script(limits),
         "i18n": gr.I18n(**{code: _static(words, limits) for code, words in texts.ALL.items()}),
         "favicon_path": HERE / "favicon.svg",
         "footer_links": ["api", "settings"],
@@ -59,11 +67,19 @@ def _script(limits: Limits) -> str:
             "status": {"queue:": f"{said.queued}:", "processing |": f"{said.working} |"},
             "restarting": said.restarting,
             "busy": said.busy,  # a call that waited lost its place
+            **{name: getattr(said, name) for name in BROWSER_TEXTS},
+            "microphone": _microphone_cards(said),
         }
         for code, said in texts.ALL.items()
     }
-    ours = (HERE / "page.js").read_text(encoding="utf-8")
-    return f"<script>window.lidWords = {json.dumps(words)};\n{browser.script()}\n{ours}</script>"
+    return f"<script>window.lidWords = {json.dumps(words)};\n{scripts.script()}\n{browser.script()}</script>"
+
+
+def _microphone_cards(words: Texts) -> dict[str, str | dict[str, str]]:
+    """By why the microphone cannot be used; where it is forbidden, by the kind of browser."""
+    denied = {kind: wording.microphone("denied", kind, words) for kind in words.allow_microphone}
+    others = [why for why in words.microphone if why != "denied"]
+    return {"denied": denied, **{why: wording.microphone(why, "", words) for why in others}}
 
 
 def _static(words: Texts, limits: Limits) -> dict[str, str]:
@@ -88,7 +104,7 @@ def _static(words: Texts, limits: Limits) -> dict[str, str]:
         "busy": wording.busy(words),
         "broken": wording.failure(words, words.broken_note),
         "restarting": wording.failure(words, words.restarting),
-        "bars_note": wording.note(words.bars_note),
+        "keys_note": wording.keys_note(words),
         "layer": words.layer,
         "head": words.head,
         **pictures,

@@ -11,18 +11,17 @@ from lid.features import FRAME_SECONDS, MEL_SECONDS, TOP_HERTZ, mel_of_hertz
 from lid.identify import Prediction
 from lid.languages import CODES
 from lid.ui.colours import GREY, GRID, HEAT, LANGUAGES
-from lid.ui.number_format import percent
+from lid.ui.number_format import clock
 from lid.ui.pooling import MAX_COLUMNS, pool
 from lid.ui.texts.labels import Labels
 
 MAX_ATTENTION = 200  # cells along either axis: 160 kB of weights at most
-MAX_ENTRIES = 240  # bars in a row of the timeline
-ROW_GAP = 12.0  # between the rows of two channels, in percent like the bars
-ROW_HEIGHT = 100.0 + ROW_GAP
 EVIDENCE_SECONDS = 0.1  # frames averaged into one point: single 20 ms frames flicker
 MEL_TICKS = (250, 500, 1000, 2000, 4000, 7000)  # Hz
 DB_PER_UNIT = 40.0  # Whisper stores (log10(power) + 4) / 4, so one unit is 4 log10 units, or 40 dB
-TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)  # s between ticks
+QUIET = 0.0  # of log-mel: a clip without anything louder is dark, and not as bright as speech
+TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1800)  # s between ticks
+MINUTE = 60.0  # s
 
 _MARGIN = {"l": 62, "r": 14, "t": 10, "b": 44}  # the same everywhere, so that time axes line up down the page
 
@@ -30,74 +29,10 @@ _MARGIN = {"l": 62, "r": 14, "t": 10, "b": 44}  # the same everywhere, so that t
 ENGLISH = Labels()
 
 
-def bars(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
-    """Calibrated probability of each language, in percent, in the fixed order uz, ru, en from the top."""
-    shares = [prediction.probabilities[code] for code in CODES]
-    figure = go.Figure(
-        go.Bar(
-            x=[100 * share for share in shares],
-            y=[labels.names[code] for code in CODES],
-            orientation="h",
-            marker={"color": [LANGUAGES[code] for code in CODES], "cornerradius": 4},
-            text=[percent(share) for share in shares],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
-            width=0.62,
-        )
-    )
-    figure.update_xaxes(title_text=labels.probability, range=[0, 100], tickvals=[0, 25, 50, 75, 100])
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_size=14, ticklabelstandoff=6)
-    left = max(76, 10 + 9 * _longest(labels))  # px: for the names
-    return _finish(figure, labels, height=200, margin={"l": left, "r": 58, "t": 6, "b": 44})  # right: for "> 99 %"
-
-
-def timeline(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
-    """Calibrated probabilities over the clip, in percent against seconds, about one stacked bar a second of speech.
-
-    Silence stays blank. Beyond MAX_ENTRIES, neighbouring entries are averaged by their length. Where the entries have
-    channels, each channel has its own row, the first on top.
-    """
-    channels = sorted({entry.get("channel", 1) for entry in prediction.timeline})
-    figure = go.Figure()
-    for row, channel in enumerate(reversed(channels or [1])):
-        entries = [entry for entry in prediction.timeline if entry.get("channel", 1) == channel]
-        bottom = None if len(channels) < 2 else row * ROW_HEIGHT
-        _add_shares(figure, _merged(entries, prediction.duration_seconds), bottom, labels)
-    if len(channels) < 2:
-        figure.update_yaxes(title_text=labels.probability, range=[0, 100], tickvals=[0, 50, 100])
-    else:
-        middles = [row * ROW_HEIGHT + 50 for row in reversed(range(len(channels)))]
-        top = len(channels) * ROW_HEIGHT - ROW_GAP
-        figure.update_yaxes(title_text=labels.channel, range=[0, top], tickvals=middles, ticktext=channels)
-        figure.update_yaxes(showgrid=False)
-    figure.update_layout(barmode="stack")
-    return _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=190)
-
-
-def _add_shares(figure: go.Figure, entries: list[dict], bottom: float | None, labels: Labels) -> None:
-    """Stacked bars of timeline entries. With `bottom` they begin at that height, and plotly does not stack them."""
-    starts = np.array([entry["start"] for entry in entries])
-    ends = np.array([entry["end"] for entry in entries])
-    below = np.zeros(len(entries))
-    for code in CODES:
-        shares = 100 * np.array([entry["probabilities"][code] for entry in entries])
-        figure.add_bar(
-            name=labels.names[code],
-            x=(starts + ends) / 2,
-            width=ends - starts,
-            y=shares,
-            base=None if bottom is None else bottom + below,
-            marker={"color": LANGUAGES[code], "line": {"width": 0}},
-            customdata=np.stack([starts, ends, shares], axis=1) if len(entries) else None,
-            hovertemplate=f"{labels.names[code]} %{{customdata[2]:.0f}} %, "
-            f"%{{customdata[0]:.1f}}–%{{customdata[1]:.1f}} {labels.second}<extra></extra>",
-        )
-        below = below + shares
-
-
-def evidence(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
+def evidence(prediction: Prediction, span: tuple[float, float] | None = None, labels: Labels = ENGLISH) -> go.Figure:
     """What each moment adds: frame logits less their mean over languages, averaged over EVIDENCE_SECONDS or more.
+
+    `span` is what is shown, in seconds of the file; by default all of it.
 
     Lines break where speech does. The mean of a line over all frames is the language's centred logit for the clip.
     """
@@ -114,22 +49,23 @@ def evidence(prediction: Prediction, labels: Labels = ENGLISH) -> go.Figure:
             hovertemplate=f"%{{x:.1f}} {labels.second}: {labels.names[code]} %{{y:+.1f}}<extra></extra>",
         )
     figure.update_yaxes(title_text=labels.evidence, nticks=5)
-    figure = _finish(_seconds(figure, prediction.duration_seconds, labels), labels, height=200)
+    figure = _finish(_seconds(figure, span or (0.0, prediction.duration_seconds), labels), labels, height=200)
     return figure.update_yaxes(zeroline=True, zerolinecolor=GREY, zerolinewidth=1)
 
 
-def mel(log_mel: np.ndarray, seconds: float | None = None, labels: Labels = ENGLISH) -> go.Figure:
+def mel(log_mel: np.ndarray, span: tuple[float, float] | None = None, labels: Labels = ENGLISH) -> go.Figure:
     """Whisper's log-mel (bands, columns) -> spectrogram in dB under the loudest cell, time in s, frequency in Hz.
 
-    `seconds` is the length the columns span; by default each is one 10 ms hop. Bands are evenly spaced in mels, so the
-    Hz ticks are not evenly spaced. A band's index is its height; ticks lie where a band's centre would have that Hz.
+    `span` is what the columns show, in seconds of the file; by default each is one 10 ms hop. Bands are
+    evenly spaced in mels, so the Hz ticks are not evenly spaced. A band's index is its height;
+    ticks lie where a band's centre would have that Hz.
     """
     bands, columns = log_mel.shape
-    seconds = columns * MEL_SECONDS if seconds is None else seconds
-    decibels, edges = pool(DB_PER_UNIT * (log_mel.T - log_mel.max(initial=-np.inf)), MAX_COLUMNS)
+    start, end = span or (0.0, columns * MEL_SECONDS)
+    decibels, edges = pool(DB_PER_UNIT * (log_mel.T - log_mel.max(initial=QUIET)), MAX_COLUMNS)
     figure = go.Figure(
         go.Heatmap(
-            x=edges * (seconds / max(columns, 1)),
+            x=start + edges * ((end - start) / max(columns, 1)),
             y=np.arange(bands),
             z=np.rint(decibels.T).astype(np.int8),
             colorscale=HEAT,
@@ -147,7 +83,7 @@ def mel(log_mel: np.ndarray, seconds: float | None = None, labels: Labels = ENGL
         showgrid=False,
     )
     figure.update_xaxes(showgrid=False)
-    return _finish(_seconds(figure, seconds, labels), labels, height=298, margin={**_MARGIN, "t": 50})
+    return _finish(_seconds(figure, (start, end), labels), labels, height=298, margin={**_MARGIN, "t": 50})
 
 
 def attention(weights: np.ndarray, start: float = 0.0, labels: Labels = ENGLISH) -> go.Figure:
@@ -185,26 +121,6 @@ def band_of(hertz: float, bands: int) -> float:
     return float(mel_of_hertz(hertz) / mel_of_hertz(TOP_HERTZ) * (bands + 1) - 1)
 
 
-def _merged(entries: list[dict], seconds: float) -> list[dict]:
-    """Entries of one stretch of a long recording averaged into one, each weighing what it lasts."""
-    if len(entries) <= MAX_ENTRIES:
-        return entries
-    groups: dict[int, list[dict]] = {}
-    for entry in entries:
-        groups.setdefault(int(entry["start"] / seconds * MAX_ENTRIES), []).append(entry)
-    return [_average(group) for group in groups.values()]
-
-
-def _average(group: list[dict]) -> dict:
-    lengths = [entry["end"] - entry["start"] for entry in group]
-    shares = {code: [entry["probabilities"][code] for entry in group] for code in CODES}
-    return {
-        "start": group[0]["start"],
-        "end": group[-1]["end"],
-        "probabilities": {code: float(np.average(values, weights=lengths)) for code, values in shares.items()},
-    }
-
-
 def _points(logits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Frame logits -> mid-times (points,) and means (points, 3), with a NaN point at every cut in the speech."""
     block = max(round(EVIDENCE_SECONDS / FRAME_SECONDS), -(-len(starts) // MAX_COLUMNS))
@@ -216,10 +132,6 @@ def _points(logits: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndar
         times += [middles, np.array([np.nan])]
         values += [means, np.full((1, logits.shape[1]), np.nan)]
     return np.concatenate(times), np.concatenate(values).astype(np.float32)
-
-
-def _longest(labels: Labels) -> int:
-    return max(len(name) for name in labels.names.values())
 
 
 def _colour_bar(title: str, **ticks) -> dict:
@@ -241,9 +153,16 @@ def _colour_bar(title: str, **ticks) -> dict:
     }
 
 
-def _seconds(figure: go.Figure, duration: float, labels: Labels) -> go.Figure:
-    step = next((step for step in TIME_STEPS if duration / step <= 10), duration / 10)
-    return figure.update_xaxes(title_text=labels.time, range=[0, duration], tick0=0, dtick=step)
+def _seconds(figure: go.Figure, span: tuple[float, float], labels: Labels) -> go.Figure:
+    """A time axis: seconds in a short recording, times as 5:00 in one of a minute or more."""
+    start, end = span
+    if end < MINUTE:
+        step = next((step for step in TIME_STEPS if (end - start) / step <= 10), (end - start) / 10)
+        return figure.update_xaxes(title_text=labels.time, range=[start, end], tick0=0, dtick=step)
+    step = next((step for step in TIME_STEPS if (end - start) / step <= 6), (end - start) / 6)
+    ticks = np.arange(np.ceil(start / step), np.floor(end / step) + 1) * step
+    named = [clock(tick) for tick in ticks]
+    return figure.update_xaxes(title_text=labels.clock, range=[start, end], tickvals=ticks, ticktext=named)
 
 
 def _finish(figure: go.Figure, labels: Labels, height: int, margin: dict = _MARGIN) -> go.Figure:

@@ -4,15 +4,16 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lid import audio
-from lid.audio import SAMPLE_RATE, Limits
+from lid.audio import SAMPLE_RATE, Limits, Recording
+from lid.errors import InputError
 from lid.features import HOP
 from lid.identify import Model, Prediction
-from lid.ui.pooling import MAX_COLUMNS, pool
+from lid.ui.pooling import MAX_COLUMNS, peaks, pool
 from lid.verdict import is_damaged
 
 MEL_PIECE_SECONDS = 60  # of spectrogram made at once, so that an hour takes a few megabytes
@@ -32,14 +33,19 @@ class FirstSegment:
 class RecordingResult:
     """What the page shows of a recording.
 
-    `mel` is Whisper's log-mel averaged to (bands, columns <= MAX_COLUMNS). `first_segment` is None without speech.
-    `damaged` is true when part of the file could not be read.
+    `mel` is Whisper's log-mel averaged to (bands, columns <= MAX_COLUMNS); `peaks` are (sounds, columns), the loudest
+    of each stretch as a share of the loudest of all. `first_segment` is None without speech. `damaged` is true when some
+    of the file could not be read. `span` is from where to where it was heard, in seconds of the file; so are the times
+    of `prediction`. `part` is true where that is only a part of the file.
     """
 
     prediction: Prediction
     mel: np.ndarray
+    peaks: np.ndarray
     first_segment: FirstSegment | None
     damaged: bool
+    span: tuple[float, float]
+    part: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,17 +62,20 @@ def with_progress(
     """Turn `identify(sound, progress)` into a generator: a ProgressUpdate after each window, then the Prediction.
 
     ZeroGPU lends its GPU to one call of a function or of a generator, so the updates have to come from a generator.
-    Closing it ends the work after the present window.
+    The work goes on only when the next item is asked for, so whoever asks decides when the model works; closing it ends
+    the work.
     """
 
     def run(sound: np.ndarray | audio.Recording) -> Iterator[ProgressUpdate | Prediction]:
         results: queue.SimpleQueue = queue.SimpleQueue()
+        wanted = threading.Semaphore(0)
         cancelled = threading.Event()
 
         def progress(share: float, language: str) -> None:
+            results.put(ProgressUpdate(share, language))
+            wanted.acquire()
             if cancelled.is_set():
                 raise _Cancelled
-            results.put(ProgressUpdate(share, language))
 
         def work() -> None:
             try:
@@ -80,9 +89,11 @@ def with_progress(
                 if isinstance(item, Exception):
                     raise item
                 yield item
+                wanted.release()
             yield item
         finally:
             cancelled.set()
+            wanted.release()
 
     return run
 
@@ -92,30 +103,63 @@ class _Cancelled(Exception):
 
 
 def analyse(
-    path: str | os.PathLike, identify: Callable[[audio.Recording], Iterator], model: Model, limits: Limits
+    path: str | os.PathLike,
+    identify: Callable[[Recording], Iterator],
+    model: Model,
+    limits: Limits,
+    part: tuple[float, float] | None = None,
 ) -> Iterator[ProgressUpdate | RecordingResult]:
     """Decode a file and identify it: a ProgressUpdate after each window, then the RecordingResult.
 
-    `identify` comes from `with_progress`. `model` is what it runs. Raises InputError for a file that cannot
-    be used.
+    `identify` comes from `with_progress`, `model` is what it runs. With `part`, from and to in seconds, only that is
+    heard. Raises InputError for a file that cannot be used.
     """
     recording = audio.read(path, limits)
+    damaged = is_damaged(recording)
+    if part:
+        recording = _cut(recording, *part)
     for update in identify(recording):
         if isinstance(update, Prediction):
-            yield result_of(recording.waveform, update, model, is_damaged(recording))
+            result = result_of(recording, update, model, damaged)
+            yield _moved(result, part[0]) if part else result
         else:
             yield update
 
 
-def result_of(waveform: np.ndarray, prediction: Prediction, model: Model, damaged: bool = False) -> RecordingResult:
-    """The data for the answer and its pictures, of a waveform (samples,) at 16 kHz and its prediction by `model`. The
-    attention picture shows as much speech as the model hears at once."""
-    window_seconds = model.window_samples / SAMPLE_RATE
+def result_of(recording: Recording, prediction: Prediction, model: Model, damaged: bool = False) -> RecordingResult:
+    """The data for the answer and its pictures, of a recording and its prediction by `model`. The attention picture
+    shows as much speech as the model hears at once."""
+    waveform = recording.waveform
+    heights = np.stack([peaks(sound) for sound in recording.sounds])
     return RecordingResult(
         prediction,
         overview_mel(waveform, model.log_mel),
-        _first_segment(waveform, prediction, window_seconds),
+        heights / max(float(heights.max()), 1e-3),  # silence stays flat
+        _first_segment(waveform, prediction, model.window_samples / SAMPLE_RATE),
         damaged,
+        (0.0, prediction.duration_seconds),
+    )
+
+
+def _cut(recording: Recording, start: float, end: float) -> Recording:
+    """The part of a recording between two times in seconds."""
+    first, last = int(start * SAMPLE_RATE), int(end * SAMPLE_RATE)
+    if last <= first or first >= len(recording.sounds[0]):
+        raise InputError("There is nothing of the recording between these two times.", "too_short")
+    return replace(recording, sounds=tuple(sound[first:last] for sound in recording.sounds), declared_seconds=None)
+
+
+def _moved(result: RecordingResult, seconds: float) -> RecordingResult:
+    """The result of a part that begins at `seconds` of the file, with the file's own times."""
+    told = result.prediction
+    timeline = [{**one, "start": one["start"] + seconds, "end": one["end"] + seconds} for one in told.timeline]
+    first = result.first_segment
+    return replace(
+        result,
+        prediction=replace(told, timeline=timeline, frame_starts=told.frame_starts + seconds),
+        first_segment=replace(first, start=first.start + seconds) if first else None,
+        span=(seconds, seconds + told.duration_seconds),
+        part=True,
     )
 
 

@@ -13,6 +13,7 @@ PLACES_OF_SESSION = 10  # of these for one page or client
 ADDRESSES = 3  # times as many may wait in all; then whoever asks most loses a place
 UNREAD_SECONDS = 10.0  # after which a call that waits loses its place, because nobody reads its answer
 KEEP_ANSWERS_SECONDS = 10 * 60  # how long an answer waits for who reads it
+AT_ONCE = 8  # recordings under way at once; they share the model, window by window
 SESSIONS = 200  # visitors whose first segment and live buffer (2 MB together) are kept
 KEEP_SECONDS = 30 * 60  # how long uploads and first segments are kept
 SWEEP_SECONDS = 5 * 60  # how often older uploads are deleted

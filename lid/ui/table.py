@@ -1,50 +1,50 @@
 """Several recordings at once: a table on the page, and its CSV."""
 
-import base64
 import csv
 import io
+import json
 from dataclasses import dataclass
 from html import escape
 
 from lid.identify import Prediction
 from lid.languages import CODES
-from lid.ui import wording
+from lid.ui import segments, wording
+from lid.ui.exports import download
 from lid.ui.texts import Texts
-from lid.verdict import decide
+from lid.verdict import SEVERAL, decide
 
 HEADER = ["file", "language", *CODES, "known", "duration_seconds", "speech_seconds", "error"]
 HEADER += ["verdict", "languages", "damaged", "sounds_like", "sounds_like_probability"]
+HEADER += [f"speech_share_{code}" for code in CODES]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that starts so for a formula
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recording: its name, and its prediction or the sentence why there is none. Without both it is not done
-    yet."""
+    """One recording: its name, and its prediction or the sentence why there is none. Without both it is not done yet.
+    `key` is what the page calls it, to ask for its own answer."""
 
     name: str
     prediction: Prediction | None = None
     damaged: bool = False  # part of the file could not be read
     error: str = ""
+    key: str = ""
 
 
 def as_html(rows: list[Row], texts: Texts) -> str:
-    """A card in place of the answer. The link carries the CSV itself, so the server keeps no file."""
+    """A card in place of the answer; a click on a name opens that recording's own. The link carries the CSV itself, so
+    the server keeps no file."""
     heads = "".join(f"<th scope='col'>{escape(head)}</th>" for head in texts.columns)
     body = "".join(_row(row, texts) for row in rows)
     finished = all(row.prediction or row.error for row in rows)
-    data = base64.b64encode(as_csv(rows).encode()).decode()
-    link = (
-        f"<a class='lid-download' download='languages.csv' href='data:text/csv;charset=utf-8;base64,{data}'>"
-        f"{escape(texts.download)}</a>"
-    )
+    done = download(texts.download, "languages.csv", as_csv(rows), "text/csv") + wording.add(texts)
     headline = escape(wording.counted(texts.files, len(rows), texts))
     return (
         f"<section class='lid-card lid-files' data-kind='{'files' if finished else 'working'}'>"
         f"<p class='lid-headline'><span>{headline}</span></p>"
         f"<div class='lid-scroll' tabindex='0' role='region' aria-label='{escape(texts.files_heading)}'>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"{link if finished else ''}</section>"
+        f"{done if finished else wording.stop(texts)}</section>"
     )
 
 
@@ -59,17 +59,23 @@ def as_csv(rows: list[Row]) -> str:
             writer.writerow([name, *(row.error if column == "error" else "" for column in HEADER[1:])])
             continue
         told = row.prediction.to_dict(row.damaged)
-        shares = [told["probabilities"][code] for code in CODES]
+        several = told["verdict"] == SEVERAL  # then one language and its probability would mean nothing
+        language = " ".join(told["languages"]) if several else told["language"] or ""
+        shares = ["" if several else told["probabilities"][code] for code in CODES]
+        parts = [round(part, 4) for part in segments.shares(segments.find(row.prediction)).values()]
         known = "" if told["known"] is None else str(told["known"]).lower()
         lengths = [told["duration_seconds"], told["speech_seconds"]]
         decided = [told["verdict"], " ".join(told["languages"]), str(told["damaged"]).lower()]
         other = list((told["sounds_like"] or {"language": "", "probability": ""}).values())
-        writer.writerow([name, told["language"] or "", *shares, known, *lengths, "", *decided, *other])
+        writer.writerow([name, language, *shares, known, *lengths, "", *decided, *other, *parts])
     return "\ufeff" + out.getvalue()
 
 
 def _row(row: Row, texts: Texts) -> str:
     name = f"<th scope='row'>{escape(row.name)}</th>"
+    if row.prediction:
+        asks = f"data-ask='open' data-value='{escape(json.dumps([row.key]))}'"
+        name = f"<th scope='row'><button type='button' class='lid-link' {asks}>{escape(row.name)}</button></th>"
     if row.error:
         return f"<tr>{name}<td colspan='4'>{escape(row.error)}</td></tr>"
     if row.prediction is None:
@@ -80,7 +86,7 @@ def _row(row: Row, texts: Texts) -> str:
     notes = "".join(wording.note(aside) for aside in asides if aside)
     dot = wording.dot(row.prediction.language) if share and row.prediction.language else ""
     speech, duration = (
-        wording.seconds(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
+        wording.length(value, texts) for value in (row.prediction.speech_seconds, row.prediction.duration_seconds)
     )
     cells = [f"{dot}{escape(headline)}{notes}", escape(share), speech, duration]
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -1,23 +1,16 @@
 """The page's HTML. The sentences are in `texts`; this module chooses them and fills them in."""
 
-import base64
-import io
 import json
-import mimetypes
-import wave
 from html import escape
 from itertools import groupby
-from pathlib import Path
-from urllib.parse import quote
 
-import numpy as np
-
-from lid.audio import FORMATS_IN_WORDS, SAMPLE_RATE, Limits
+from lid.audio import FORMATS_IN_WORDS, Limits
 from lid.errors import InputError
 from lid.identify import Prediction
 from lid.languages import CODES, name_of
+from lid.ui import bars, feedback, segments
 from lid.ui.colours import LANGUAGES as COLOURS
-from lid.ui.number_format import one_decimal, percent
+from lid.ui.number_format import clock, one_decimal, percent
 from lid.ui.recording import ProgressUpdate
 from lid.ui.settings import LIVE_SECONDS, MAX_FILES, QUEUE_SIZE
 from lid.ui.texts import ENGLISH, Texts
@@ -64,28 +57,58 @@ def live_note(texts: Texts) -> str:
     return note(texts.live_note.format(seconds=LIVE_SECONDS))
 
 
+def keys_note(texts: Texts) -> str:
+    return f"<p class='lid-fine lid-keys'>{escape(texts.keys_note)}</p>"
+
+
 def waiting(texts: Texts) -> str:
     return _card("waiting", texts.waiting, "", [texts.waiting_note])
 
 
-def listening(texts: Texts) -> str:
-    return _card("listening", texts.listening, "", [texts.listening_note])
+def listening(texts: Texts, prediction: Prediction | None = None, firm: float = 0.0) -> str:
+    """Before there is enough speech for an answer. `firm` in [0, 1] is how much of it there is."""
+    if prediction is None or prediction.language is None:
+        return _card("listening", texts.listening, "", [texts.listening_note])
+    content = bars.probabilities(prediction, texts, firm)
+    return _card("listening", texts.listening, "", [texts.listening_on], content)
 
 
-def working(so_far: list[ProgressUpdate], texts: Texts) -> str:
+def microphone(problem: str, browser: str, texts: Texts) -> str:
+    """Why the microphone cannot be used, and what to do in this kind of browser."""
+    headline, note = texts.microphone[problem]
+    return _card("problem", headline, "", [note] + ([texts.allow_microphone[browser]] if problem == "denied" else []))
+
+
+def reading(texts: Texts, name: str = "") -> str:
+    """What stands there from the click until something is known."""
+    bar = f"<div class='lid-progress' role='progressbar' aria-label='{escape(texts.reading)}'></div>"
+    return _card("working", texts.reading, "", [], bar, name=name, action=stop(texts))
+
+
+def working(so_far: list[ProgressUpdate], texts: Texts, name: str = "") -> str:
     """A progress bar in the colours of the languages heard so far."""
     share = round(100 * so_far[-1].share)
-    said = escape(texts.progress.format(share=share))
+    said = texts.progress.format(share=share)
     parts, done = "", 0.0
     for language, steps in groupby(so_far, key=lambda step: step.language):
         end = [step.share for step in steps][-1]
         parts += f"<span style='width:{100 * (end - done):.2f}%;background:{COLOURS[language]}'></span>"
         done = end
+    state = f"aria-label='{escape(said)}' aria-valuenow='{share}'"
+    bar = f"<div class='lid-progress' role='progressbar' {state}>{parts}</div>"
+    return _card("working", said, "", [], bar + legend(texts), name=name, action=stop(texts))
+
+
+def stop(texts: Texts) -> str:
     return (
-        f"<section class='lid-card lid-working' data-kind='working'><p class='lid-headline'><span>{said}</span></p>"
-        f"<div class='lid-progress' role='progressbar' aria-label='{said}' aria-valuenow='{share}'>{parts}</div>"
-        f"{legend(texts)}</section>"
+        "<button type='button' class='lid-button lid-stop' data-press='stop' aria-keyshortcuts='Escape'>"
+        f"{escape(texts.stop)} <kbd>Esc</kbd></button>"
     )
+
+
+def add(texts: Texts) -> str:
+    """A button that keeps what is there and adds recordings to it."""
+    return f"<button type='button' class='lid-button' data-press='add'>{escape(texts.add)}</button>"
 
 
 def busy(texts: Texts) -> str:
@@ -120,27 +143,65 @@ def explained(error: InputError, texts: Texts, limits: Limits) -> str:
 
 
 def answer(
-    prediction: Prediction, damaged: bool = False, texts: Texts = ENGLISH, player: str = "", took: str = ""
+    prediction: Prediction,
+    damaged: bool = False,
+    texts: Texts = ENGLISH,
+    player: str = "",
+    took: str = "",
+    name: str = "",
+    part: tuple[float, float] | None = None,
 ) -> str:
-    """The card of an answer: the verdict in large type, then comments. `damaged`: part of the file could not be read.
+    """The card of an answer: the verdict in large type, then its bars and comments. `damaged`: part of the file could
+    not be read.
 
-    `took` says how long the answer took and on which hardware; `player` is the HTML of an audio player.
+    `took` says how long the answer took and on which hardware; `player` is the HTML of an audio player; `name` says of
+    what it is the answer. `part` is from where to where of the file it was heard, in seconds, if that is not all.
     """
-    duration, speech = seconds(prediction.duration_seconds, texts), seconds(prediction.speech_seconds, texts)
+    duration, speech = length(prediction.duration_seconds, texts), length(prediction.speech_seconds, texts)
     decided = decide(prediction, damaged)
     headline, share = _headline(prediction, decided, texts)
-    comment = _comment(prediction, decided, texts)
+    notes = [_comment(prediction, decided, texts)]
+    wrong = feedback.links(prediction, damaged, texts)
+    if part:
+        notes.append(texts.part_note.format(start=clock(part[0]), end=clock(part[1])))
     if prediction.language is None:
-        return _card(CARDS[decided.kind], headline, share, [comment], player, [took] if took else [])
-    notes = [texts.damaged.format(duration=duration)] if damaged else []
+        return _card(CARDS[decided.kind], headline, share, notes, player + wrong, [took] if took else [], name=name)
     if prediction.speech_seconds < SHORT_SPEECH:
-        notes.insert(0, texts.short_speech.format(speech=speech))
+        notes.append(texts.short_speech.format(speech=speech))
+    if damaged:
+        notes.append(texts.damaged.format(duration=duration))
     heard = texts.spoken.format(speech=speech, duration=duration)
     asides = [f"{heard} · {took}" if took else heard]
     copy = _copy(texts.copy, numbers(prediction, texts, damaged), texts)
     copy += _copy(texts.copy_json, json.dumps(prediction.to_dict(damaged)), texts)
+    copy += f"<button type='button' class='lid-button' data-report>{escape(texts.report)}</button>"
     kind = CARDS.get(decided.kind, decided.languages[0] if decided.languages else "")
-    return _card(kind, headline, share, [comment, *notes], player, asides, copy)
+    content = _bars(prediction, decided, texts)
+    return _card(kind, headline, share, notes, content, asides, f"{player}{copy}{wrong}", name)
+
+
+def _bars(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
+    """How likely each language is; of a recording in several, and of each speaker of a call, shares of the speech.
+
+    None for a language outside the three: the probabilities only share it out between the three.
+    """
+    if decided.kind == NONE_OF_THE_THREE:
+        return ""
+    found = segments.find(prediction)
+    if prediction.speakers and prediction.channels:
+        return "".join(
+            _speaker(speaker, channel, [one for one in found if one.channel == channel], texts)
+            for channel, speaker in zip(prediction.channels.heard, prediction.speakers, strict=True)
+        )
+    if decided.kind == SEVERAL:
+        return bars.shares(found, texts) + note(texts.shares_note)
+    return bars.probabilities(prediction, texts) + note(texts.bars_note)
+
+
+def _speaker(speaker: Prediction, channel: int, found: list[segments.Segment], texts: Texts) -> str:
+    speech = length(speaker.speech_seconds, texts)
+    heading = f"<h3>{escape(texts.channel_shares.format(number=channel, speech=speech))}</h3>"
+    return heading + (bars.shares(found, texts) if found else note(verdict(speaker, texts)[0]))
 
 
 def verdict(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = False) -> tuple[str, str]:
@@ -174,7 +235,7 @@ def _headline(prediction: Prediction, decided: Verdict, texts: Texts) -> tuple[s
 
 def _comment(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
     """What to make of the verdict, and what to do."""
-    duration = seconds(prediction.duration_seconds, texts)
+    duration = length(prediction.duration_seconds, texts)
     first, second = sorted(CODES, key=prediction.probabilities.__getitem__, reverse=True)[:2]
     facts = {
         "first": _inside(texts, first),
@@ -199,49 +260,31 @@ def _comment(prediction: Prediction, decided: Verdict, texts: Texts) -> str:
 
 
 def numbers(prediction: Prediction, texts: Texts = ENGLISH, damaged: bool = False) -> str:
-    """The result in one line of text."""
-    headline, share = verdict(prediction, texts, damaged)
-    if other := sounds_like(decide(prediction, damaged), texts):
+    """The result in one line of text. Of a recording in several languages it has the shares of the speech."""
+    decided = decide(prediction, damaged)
+    headline, share = _headline(prediction, decided, texts)
+    if other := sounds_like(decided, texts):
         headline = f"{headline}. {other}"
-    shares = ", ".join(
-        f"{texts.names[code]} {one_decimal(100 * prediction.probabilities[code], texts.decimal_comma)} %"
-        for code in CODES
-    )
+    several = decided.kind == SEVERAL
+    told = segments.shares(segments.find(prediction)) if several else prediction.probabilities
+    each = ", ".join(f"{texts.names[code]} {one_decimal(100 * told[code], texts.decimal_comma)} %" for code in CODES)
+    each = f"{texts.shares}: {each}" if several else each
     heard = texts.spoken.format(
-        speech=seconds(prediction.speech_seconds, texts), duration=seconds(prediction.duration_seconds, texts)
+        speech=length(prediction.speech_seconds, texts), duration=length(prediction.duration_seconds, texts)
     )
-    return f"{headline} {share}".strip() + f" ({shares}; {heard})"
+    return f"{headline} {share}".strip() + f" ({each}; {heard})"
 
 
-def seconds(value: float, texts: Texts = ENGLISH) -> str:
+def length(value: float, texts: Texts = ENGLISH) -> str:
+    """How long something is: 9.0 s, or 5:00 from a minute on."""
+    if value >= 60:
+        return clock(value)
     return texts.seconds.format(number=one_decimal(value, texts.decimal_comma))
 
 
 def counted(forms: tuple[str, ...], count: int, texts: Texts) -> str:
     """A noun with its count, in the right plural form."""
     return forms[texts.plural(count)].format(count=count)
-
-
-def player_of(path: str) -> str:
-    """A player for an upload on the server. It removes itself if the browser cannot play the format."""
-    return _player(f"gradio_api/file={quote(path)}")
-
-
-def player_of_example(path: Path) -> str:
-    """A player that contains the clip, so that no folder of the server has to be served."""
-    kind = mimetypes.guess_type(path.name)[0] or "audio/mpeg"
-    return _player(f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
-
-
-def player_of_waveform(waveform: np.ndarray) -> str:
-    """A player that contains the sound of live mode, float32 (samples,) at 16 kHz; the server keeps none of it."""
-    sound = io.BytesIO()
-    with wave.open(sound, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((waveform * 32767).astype("<i2").tobytes())
-    return _player(f"data:audio/wav;base64,{base64.b64encode(sound.getvalue()).decode()}")
 
 
 def _copy(label: str, text: str, texts: Texts) -> str:
@@ -253,10 +296,6 @@ def _copy(label: str, text: str, texts: Texts) -> str:
         f"<button type='button' class='lid-copy' data-copy='{quoted}' data-copied='{escape(texts.copied)}'>"
         f"{escape(label)}</button>"
     )
-
-
-def _player(source: str) -> str:
-    return f"<audio controls preload='metadata' src='{escape(source)}' onerror='this.remove()'></audio>"
 
 
 def _inside(texts: Texts, code: str) -> str:
@@ -277,9 +316,10 @@ def _card(
     headline: str,
     figure: str,
     notes: list[str],
-    player: str = "",
+    content: str = "",
     asides: list[str] | tuple = (),
     action: str = "",
+    name: str = "",
 ) -> str:
     colour = f" style='--tone:{COLOURS[kind]}'" if kind in COLOURS else ""
     share = f"<span class='lid-share'>{escape(figure)}</span>" if figure else ""
@@ -287,8 +327,9 @@ def _card(
         f"<p class='{'lid-lead' if not i else 'lid-note'}'>{escape(n)}</p>" for i, n in enumerate(notes)
     )
     small = "".join(f"<p class='lid-fine'>{escape(aside)}</p>" for aside in asides)
+    source = f"<p class='lid-source'>{escape(name)}</p>" if name else ""
     top = f"<p class='lid-headline'><span>{escape(headline)}</span> {share}</p>"
     return (
         f"<section class='lid-card lid-{kind}' data-kind='{kind}'{colour}>"
-        f"{top}{paragraphs}{small}{player}{action}</section>"
+        f"{source}{top}{paragraphs}{content}{small}{action}</section>"
     )

@@ -19,14 +19,15 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
 ]
+DEVICE, CONSENT = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
+NO_MICROPHONE = {"denied": [DEVICE, "--deny-permission-prompts"], "absent": [CONSENT]}
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """Call with a language for a Chromium whose microphone hears that language's example; one is started for each."""
+    """Call with a language for a Chromium whose microphone hears that language's example, or with "denied" or "absent"
+    for one without; one is started for each."""
     playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need: pip install playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"browser tests need {CHROMIUM}: apt-get install chromium")
@@ -35,8 +36,11 @@ def chromium():
 
         def hearing(language: str):
             if language not in started:
-                wav = encode(voice(language), Path(folder, f"{language}.wav"), *CODECS["wav"])
-                flags = [*FLAGS, f"--use-file-for-fake-audio-capture={wav}"]  # over and over; WAV is all it reads
+                if language in NO_MICROPHONE:
+                    flags = [*FLAGS, *NO_MICROPHONE[language]]
+                else:
+                    wav = encode(voice(language), Path(folder, f"{language}.wav"), *CODECS["wav"])
+                    flags = [*FLAGS, DEVICE, CONSENT, f"--use-file-for-fake-audio-capture={wav}"]  # over and over
                 started[language] = driver.chromium.launch(executable_path=str(CHROMIUM), args=flags)
             return started[language]
 

@@ -12,26 +12,11 @@ import soundfile
 from benchmarks.served import served
 from lid import InputError, audio
 from lid.ui import texts, wording
+from tests.browser.visitor import answer, press, upload
 from tests.browser.voices import CODECS, encode, voice
 from tests.conftest import MODEL
 
 pytestmark = pytest.mark.browser
-
-
-DONE = "#answer [data-kind]:not([data-kind=waiting]):not([data-kind=working]):not([data-kind=listening])"
-
-
-def answer(page) -> str:
-    """The text of the answer, once there is one."""
-    card = page.locator(DONE)
-    card.wait_for()
-    return card.inner_text()
-
-
-def upload(page, clip) -> str:
-    """Drop a file, or a list of them."""
-    page.locator("#upload input[type=file]").set_input_files(clip)
-    return answer(page)
 
 
 def copied_json(page) -> dict:
@@ -39,11 +24,6 @@ def copied_json(page) -> dict:
     page.get_by_role("button", name="Copy as JSON").click()
     page.wait_for_function("navigator.clipboard.readText().then(text => text.startsWith('{'))")
     return json.loads(page.evaluate("navigator.clipboard.readText()"))
-
-
-def clear(page) -> None:
-    page.locator("#upload .top-panel button.icon-button").last.click()  # its name is in the page's language
-    page.locator("#answer [data-kind=waiting]").wait_for()
 
 
 @pytest.mark.parametrize("language", ["uz", "ru", "en"])
@@ -71,14 +51,12 @@ def test_upload_says_what_the_model_says(open_page, clips, identifier):
         prediction = identifier.identify(audio.decode(clips[name]))
         assert said.startswith(wording.verdict(prediction)[0]), name
         assert ("could not be read" in said) == (name == "truncated")
-        clear(page)
 
 
 def test_every_container_is_heard(open_page, containers):
     page = open_page()
     for ending, clip in containers.items():
         assert upload(page, clip).startswith("Uzbek"), ending
-        clear(page)
 
 
 def test_a_recording_that_switches_shows_both_languages(open_page, clips):
@@ -141,14 +119,13 @@ def test_bad_file_gets_our_sentence(open_page, clips):
             audio.decode(clips[name])
         assert str(error.value) in upload(page, clips[name])
         assert not page.locator("#mel").is_visible()
-        clear(page)
 
 
 def test_silence(open_page, clips):
     page = open_page()
     assert upload(page, clips["silence"]).startswith("No speech heard")
     page.locator("#mel .heatmaplayer image").wait_for()
-    assert not page.locator("#bars").is_visible()
+    assert not page.locator("#answer .lid-bars").count()
     assert not page.locator("#attention").is_visible()
 
 
@@ -157,8 +134,6 @@ def test_pictures_have_axes_and_attention_can_be_chosen(open_page):
     page.get_by_role("button", name="Russian", exact=True).click()
     answer(page)
     for picture, along, up in (
-        ("bars", "Probability (%)", ""),
-        ("timeline", "Time (s)", "Probability (%)"),
         ("evidence", "Time (s)", "Evidence (logit)"),
         ("mel", "Time (s)", "Frequency (Hz)"),
         ("attention", "Looking at (s)", "From (s)"),
@@ -185,15 +160,6 @@ def test_keyboard_alone(open_page):
     page.locator("#answer [data-kind=en]").wait_for()
     press(page, "#answer .lid-copy")
     page.get_by_role("button", name="Copied").wait_for()
-
-
-def press(page, selector: str) -> None:
-    """Go to a button with the Tab key, and press Enter."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return page.keyboard.press("Enter")
-    raise AssertionError(f"Tab does not get to {selector}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -262,8 +228,9 @@ def test_a_click_in_a_picture_plays_from_there_and_the_line_goes_along(open_page
     answer(page)
     page.locator("#mel .heatmaplayer image").wait_for()
     page.wait_for_function("document.querySelector('#answer audio').readyState >= 1")
-    page.locator("#timeline .js-plotly-plot").click()  # in the middle
+    page.locator("#timeline .lid-strip-scale").click()  # in the middle
     page.wait_for_function("document.querySelector('#answer audio').currentTime > 0.5")
+    page.locator("#mel .js-plotly-plot").click()
     for picture in ("timeline", "evidence", "mel"):
         page.locator(f"#{picture} .lid-playhead").wait_for()
 
@@ -274,15 +241,14 @@ def test_the_page_speaks_the_browsers_language(open_page, clips, identifier, loc
     words = texts.choose(locale)
     page.get_by_role("heading", level=1, name=words.title).wait_for()
     page.get_by_role("tab", name=words.live).wait_for()
-    page.get_by_text(words.upload, exact=True).wait_for()
+    page.get_by_role("button", name=words.upload).wait_for()
     for name in words.example_names.values():
         page.get_by_role("button", name=name, exact=True).wait_for()
     said = upload(page, clips["speech"])
     assert said.startswith(wording.verdict(identifier.identify(audio.decode(clips["speech"])), words)[0])
-    assert page.locator("#timeline .xtitle").text_content() == words.labels.time
+    assert page.locator("#evidence .xtitle").text_content() == words.labels.time
     page.get_by_role("heading", name=words.pictures["timeline"][0]).wait_for()
     assert "__i18n__" not in page.locator("body").inner_text()  # every placeholder found its words
-    clear(page)
     assert (words.problems.get("empty") or "This file is empty") in upload(page, clips["empty"])
 
 
@@ -294,7 +260,6 @@ def test_axe_finds_nothing_serious(open_page, clips, scheme):
     for state, sent in (("problem", clips["text"]), ("files", [clips["speech"], clips["silence"]])):
         upload(page, sent)
         serious(page, state)
-        clear(page)
     page.get_by_role("button", name="Uzbek", exact=True).click()
     page.locator("#attention .heatmaplayer image").wait_for()
     serious(page, "answer")

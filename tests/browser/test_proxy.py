@@ -7,7 +7,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from benchmarks.served import served
-from tests.browser.test_page import answer
+from tests.browser.visitor import answer
 from tests.conftest import MODEL
 from tests.reverse_proxy import proxied
 

@@ -20,9 +20,9 @@ class Model:
     def analyse(self, path):
         self.heard.append(path)
         yield ProgressUpdate(1.0, "uz")
-        yield RecordingResult(
-            make_prediction([0.9, 0.1, 0.0]), np.zeros((80, 1)), FirstSegment(np.zeros(1), 0.0), False
-        )
+        first = FirstSegment(np.zeros(1), 0.0)
+        prediction = make_prediction([0.9, 0.1, 0.0])
+        yield RecordingResult(prediction, np.zeros((80, 1)), np.zeros((1, 1)), first, False, (0.0, 10.0))
 
     def attention(self, first_segment, layer, head):
         self.looked.append((layer, head))

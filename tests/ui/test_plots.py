@@ -1,6 +1,5 @@
 """Every picture: its axes, its units, and that what is drawn is what was given."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,11 +8,11 @@ import torch
 
 from lid.features import FRAME_SECONDS
 from lid.identify import Prediction
-from lid.languages import CODES, NAMES
+from lid.languages import CODES
 from lid.model.whisper import log_mel
 from lid.ui import plots
 from lid.ui.number_format import percent
-from lid.ui.pooling import pool
+from lid.ui.pooling import MAX_ENTRIES, merged, peaks, pool
 
 
 def make_prediction(seconds: int = 6, gap: tuple[int, int] = (2, 3)) -> Prediction:
@@ -33,15 +32,6 @@ def axis_titles(figure) -> tuple[str, str]:
     return figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
 
 
-def test_bars_show_the_probabilities_in_percent():
-    figure = plots.bars(make_prediction())
-    assert list(figure.data[0].y) == ["Uzbek", "Russian", "English"]
-    assert list(figure.data[0].x) == pytest.approx([90, 9.6, 0.4])
-    assert list(figure.data[0].text) == ["90 %", "10 %", "< 1 %"]
-    assert figure.layout.xaxis.title.text == "Probability (%)"
-    assert figure.layout.yaxis.autorange == "reversed"  # first language on top
-
-
 @pytest.mark.parametrize(
     ("probability", "text"), [(1.0, "> 99 %"), (0.996, "> 99 %"), (0.994, "99 %"), (0.5, "50 %"), (0.0, "< 1 %")]
 )
@@ -49,44 +39,34 @@ def test_percent_never_claims_certainty(probability, text):
     assert percent(probability) == text
 
 
-def test_timeline_stacks_each_entry_to_a_hundred_and_leaves_silence_blank():
-    prediction = make_prediction()
-    figure = plots.timeline(prediction)
-    assert axis_titles(figure) == ("Time (s)", "Probability (%)")
-    assert figure.layout.barmode == "stack"
-    assert [bar.name for bar in figure.data] == list(NAMES.values())
-    assert sum(np.array(bar.y) for bar in figure.data) == pytest.approx(100)
-    for code, bar in zip(CODES, figure.data, strict=True):
-        assert bar.y == pytest.approx([100 * entry["probabilities"][code] for entry in prediction.timeline])
-        assert list(bar.x) == [0.5, 1.5, 3.5, 4.5, 5.5]
-        assert list(bar.width) == [1] * 5
-    assert list(figure.layout.xaxis.range) == [0, 6]
+def test_a_long_timeline_is_merged_and_keeps_its_average():
+    entries = make_prediction(seconds=3600, gap=(0, 0)).timeline
+    few = merged(entries, 0.0, 3600.0)
+    assert len(few) <= MAX_ENTRIES
+    lengths = [entry["end"] - entry["start"] for entry in few]
+    average = np.average([entry["probabilities"]["uz"] for entry in few], weights=lengths)
+    assert average == pytest.approx(np.mean([entry["probabilities"]["uz"] for entry in entries]))
 
 
-def test_speakers_with_channels_have_rows_of_their_own():
-    first = {"start": 0, "end": 1, "probabilities": {"uz": 0.9, "ru": 0.06, "en": 0.04}, "channel": 1}
-    second = {"start": 0.5, "end": 1.5, "probabilities": {"uz": 0.2, "ru": 0.7, "en": 0.1}, "channel": 2}
-    prediction = replace(make_prediction(), timeline=[first, second])
-    figure = plots.timeline(prediction)
-    rows = {}
-    for bar in figure.data:
-        assert len(bar.x) == 1
-        rows.setdefault(bar.x[0], []).append((bar.base[0], bar.base[0] + bar.y[0]))
-    for edges in rows.values():  # each row is a stack of a hundred
-        assert [top for _, top in edges[:-1]] == pytest.approx([bottom for bottom, _ in edges[1:]])
-        assert edges[-1][1] - edges[0][0] == pytest.approx(100)
-    assert rows[0.5][0][0] > rows[1.0][-1][1]  # channel 1 lies above channel 2
-    axis = figure.layout.yaxis
-    assert (axis.title.text, list(axis.ticktext)) == ("Channel", [1, 2])
-    assert rows[0.5][0][0] < axis.tickvals[0] < rows[0.5][-1][1]
+def test_peaks_are_the_loudest_of_each_stretch():
+    sound = np.zeros(1000, np.float32)
+    sound[[105, 350]] = [0.5, -0.8]
+    assert list(peaks(sound, 10)) == pytest.approx([0, 0.5, 0, 0.8, 0, 0, 0, 0, 0, 0])
+    assert list(peaks(np.zeros(0, np.float32))) == [0]
 
 
-def test_long_timeline_is_merged_and_keeps_its_average():
-    prediction = make_prediction(seconds=3600, gap=(0, 0))
-    figure = plots.timeline(prediction)
-    assert len(figure.data[0].x) <= plots.MAX_ENTRIES
-    average = np.average(figure.data[0].y, weights=figure.data[0].width)
-    assert average == pytest.approx(100 * np.mean([entry["probabilities"]["uz"] for entry in prediction.timeline]))
+def test_long_recordings_have_times_as_on_a_clock():
+    axis = plots.evidence(make_prediction(seconds=1200, gap=(0, 0))).layout.xaxis
+    assert axis.title.text == "Time"
+    assert list(axis.ticktext) == ["0:00", "5:00", "10:00", "15:00", "20:00"]
+    axis = plots.evidence(make_prediction(), span=(300.0, 330.0)).layout.xaxis
+    assert list(axis.range) == [300, 330]
+    assert list(axis.ticktext) == ["5:00", "5:05", "5:10", "5:15", "5:20", "5:25", "5:30"]
+
+
+def test_silence_is_dark():
+    silence = log_mel(torch.zeros(1, 32_000))[0].numpy()
+    assert np.max(plots.mel(silence).data[0].z) < -40
 
 
 def test_evidence_averages_to_the_centred_logits_and_breaks_at_silence():
@@ -166,5 +146,5 @@ def test_pool_averages_neighbours(rows, limit):
 
 def test_no_speech_draws_empty_pictures():
     silent = Prediction(None, dict.fromkeys(CODES, 1 / 3), 10.0, 0.0, [], np.zeros((0, 3), np.float32), np.zeros(0))
-    for figure in (plots.timeline(silent), plots.evidence(silent), plots.attention(np.zeros((0, 0)))):
+    for figure in (plots.evidence(silent), plots.attention(np.zeros((0, 0)))):
         assert figure.to_json()

@@ -63,6 +63,39 @@ def test_steps_tell_each_window_and_then_the_prediction():
     assert list(recording.with_progress(identify)(np.zeros(1))) == [first, last, prediction]
 
 
+def test_the_model_works_only_when_the_next_step_is_asked_for():
+    prediction, done = make_prediction([0.9, 0.1, 0.0]), []
+
+    def identify(waveform, progress):
+        for window in range(1, 4):
+            done.append(window)
+            progress(window / 3, "uz")
+        return prediction
+
+    steps = recording.with_progress(identify)(np.zeros(1))
+    for window in range(1, 4):
+        assert next(steps).share == window / 3
+        assert done == list(range(1, window + 1))
+    assert next(steps) is prediction
+
+
+def test_a_part_is_heard_alone_and_keeps_the_times_of_its_file(clips, identifier):
+    listen = recording.with_progress(identifier.identify)
+    limits = audio.DEFAULT_LIMITS
+    whole = list(recording.analyse(clips["webm"], listen, 10.0, limits))[-1]
+    *_, result = recording.analyse(clips["webm"], listen, 10.0, limits, (10.0, 15.0))
+    assert result.part
+    assert result.span == pytest.approx((10.0, 15.0))
+    assert whole.span == pytest.approx((0.0, whole.prediction.duration_seconds))
+    assert result.prediction.language == "en"
+    assert result.prediction.timeline[0]["start"] >= 10
+    assert result.prediction.timeline[-1]["end"] <= 15.1
+    assert result.prediction.frame_starts[0] >= 10
+    assert 9 <= result.first_segment.start < 12
+    with pytest.raises(InputError):
+        list(recording.analyse(clips["webm"], listen, 10.0, limits, (500.0, 600.0)))
+
+
 def test_steps_hand_on_errors():
     def identify(waveform, progress):
         raise InputError("No.", "odd")

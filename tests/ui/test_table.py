@@ -26,6 +26,8 @@ def test_csv_holds_what_the_json_does():
     uzbek, unsure, failed, silent, cut = read(table.as_csv(ROWS))
     assert (uzbek["file"], uzbek["language"], uzbek["uz"], uzbek["error"]) == ("a.mp3", "uz", "0.97", "")
     assert unsure["language"] == "uz"  # the most likely, as in the JSON
+    assert (cut["language"], cut["uz"]) == ("ru uz", "")  # of several languages, no one's probability
+    assert float(cut["speech_share_uz"]) + float(cut["speech_share_ru"]) == 1
     assert failed["error"] == "This file is empty."
     assert (silent["language"], silent["duration_seconds"]) == ("", "10.0")
     verdicts = [(row["verdict"], row["languages"], row["damaged"]) for row in (uzbek, unsure, failed, silent, cut)]
@@ -69,6 +71,7 @@ def test_table_names_a_language_only_when_the_card_would():
 
 def test_the_link_carries_the_csv_once_all_is_done():
     link = re.search(r"base64,([^']+)'", table.as_html(ROWS, ENGLISH))
+    assert link
     assert base64.b64decode(link[1]).decode() == table.as_csv(ROWS)
     assert "data-kind='working'" in (waiting := table.as_html([*ROWS, table.Row("later.wav")], ENGLISH))
     assert "href" not in waiting

@@ -3,11 +3,12 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from lid import InputError
-from lid.audio import DEFAULT_LIMITS
+from lid.audio import DEFAULT_LIMITS, Channels
 from lid.ui import wording
 from lid.ui.colours import LANGUAGES as COLOURS
 from lid.ui.recording import ProgressUpdate
@@ -121,9 +122,12 @@ def test_every_card_is_filled_in_in_every_language(words):
         wording.busy(words),
         wording.failure(words, words.broken_note),
         wording.limits_note(words, DEFAULT_LIMITS),
+        wording.listening(words, make_prediction([0.9, 0.1, 0.0]), 0.5),
+        wording.reading(words, "clip.wav"),
+        wording.microphone("denied", "chrome", words),
     ]
     assert len({kind(card) for card in cards[:12]}) == 9  # two name Uzbek, two no speech, two none of the three
-    assert not any("{" in re.sub("data-copy='[^']*'", "", card) for card in cards)
+    assert not any("{" in re.sub("(data-copy|href)='[^']*'", "", card) for card in cards)
 
 
 def test_numbers_to_copy_are_the_results_own_in_the_visitors_notation():
@@ -151,4 +155,31 @@ def test_the_bar_of_a_long_recording_is_coloured_by_what_was_heard():
 def test_what_a_visitor_sends_is_escaped():
     error = InputError("There is no file named <script>{alert(1)}</script>.", "odd")
     assert "<script>" not in wording.problem(error, ENGLISH, DEFAULT_LIMITS)
-    assert "'" not in wording.player_of("/tmp/a'onerror='x.wav").split("src='")[1].split("' onerror=")[0]
+
+
+def test_several_languages_have_shares_of_the_speech_and_no_probability():
+    switching = make_prediction([0.3, 0.1, 0.6], "uuuueeeeee")
+    card = wording.answer(switching)
+    assert re.findall("<dt>(.*?)</dt>.*?<span>(.*?)</span></dd>", card) == [("Uzbek", "40 %"), ("English", "60 %")]
+    assert ENGLISH.shares_note in card
+    assert "Shares of the speech: Uzbek 40.0 %, Russian 0.0 %, English 60.0 %" in wording.numbers(switching)
+
+
+def test_one_language_has_its_probabilities_and_what_they_mean():
+    card = wording.answer(make_prediction([0.97, 0.02, 0.01]))
+    assert re.findall("<dd>.*?<span>(.*?)</span></dd>", card) == ["97 %", "2 %", "1 %"]
+    assert ENGLISH.bars_note in card
+    assert "lid-bars" not in wording.answer(make_prediction([0.9, 0.1, 0.0], known=False))
+
+
+def test_a_call_has_shares_for_each_channel():
+    one = make_prediction([0.9, 0.1, 0.0], "uuuu")
+    two = make_prediction([0.1, 0.9, 0.0], "rrrr")
+    three = make_prediction([0.1, 0.9, 0.0], "rrrr", known=False)
+    timeline = [{**entry, "channel": 1} for entry in one.timeline] + [{**entry, "channel": 2} for entry in two.timeline]
+    call = replace(one, timeline=timeline, channels=Channels("two", (1, 2), 2), speakers=(one, two))
+    card = wording.answer(call)
+    assert re.findall("<h3>(.*?)</h3>", card) == ["Channel 1: 4.0 s of speech", "Channel 2: 4.0 s of speech"]
+    assert re.findall("<dt>(.*?)</dt>", card) == ["Uzbek", "Russian"]
+    foreign = replace(call, timeline=timeline[:4], speakers=(one, three))
+    assert "None of the three" in wording.answer(foreign).split("Channel 2")[1]

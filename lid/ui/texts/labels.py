@@ -12,6 +12,7 @@ class Labels:
     names: dict[str, str] = field(default_factory=lambda: NAMES)
     probability: str = "Probability (%)"
     time: str = "Time (s)"
+    clock: str = "Time"  # where the times are as 5:00
     channel: str = "Channel"
     evidence: str = "Evidence (logit)"
     frequency: str = "Frequency (Hz)"

@@ -21,7 +21,15 @@ class Texts:
     record: str
     live: str
     live_note: str
+    keys_note: str  # for those who have a keyboard
+    microphone: dict[str, tuple[str, str]]  # why it cannot be used -> headline, what it means
+    allow_microphone: dict[str, str]  # kind of browser -> where to allow it
+    device: str  # the name of the list of microphones
+    own_recording: str  # in place of a file's name
     upload: str
+    upload_phone: str  # where nothing can be dropped
+    drop: str  # over the page, while something is dragged over it
+    add: str
     examples: str
     example_names: dict[str, str]
     examples_note: str
@@ -32,6 +40,9 @@ class Texts:
     waiting_note: str
     listening: str
     listening_note: str
+    listening_on: str  # once there is speech, but not enough of it
+    reading: str
+    stop: str
 
     failed: str
     busy: str
@@ -70,15 +81,36 @@ class Texts:
     copy: str
     copy_json: str
     copied: str
+    report: str
+    wrong: str  # before the languages, as links
+    wrong_other: str
+    wrong_note: str
+    player: str  # its name, for screen readers
+    gone: str
 
     bars_note: str
+    shares: str
+    shares_note: str
+    channel_shares: str
     pictures: dict[str, tuple[str, str]]  # name -> heading, how to read the picture
     layer: str
     head: str
+    timeline: str  # the name of the timeline as a control, for screen readers
+    zoom_in: str
+    zoom_out: str
+    part: str  # a button
+    whole: str  # a button
+    part_note: str
+    segments: str
+    segment_columns: tuple[str, ...]
+    save_segments: str
 
     files: tuple[str, ...]
     files_heading: str
     columns: tuple[str, ...]
     download: str
     progress: str
+    earlier: str
+    compare: str
+    close: str
     labels: Labels = field(default_factory=Labels)

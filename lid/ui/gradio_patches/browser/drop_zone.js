@@ -1,20 +1,16 @@
-// The accessible name of the drop zone.
-// Gradio (checked in 6.31) names its drop zone by an English aria-label, not by the text in it. Once there are files, it
-// puts that button inside another button that has no name. Speech input and screen readers need one button, with the name
-// that is seen. Check at an upgrade: `button.upload-container`, `block-label`, and the aria-label.
+// The text and the accessible name of the box for files.
+// Gradio (checked in 6.31) writes "Drop File Here - or - Click to Upload" into it, in its own translation or in English, also
+// where nothing can be dropped, and gives it an English aria-label. Its text is hidden by style.css, which shows
+// `data-label` in its place. Check at an upgrade: `button.upload-container` and the aria-label.
 (() => {
+  const touch = matchMedia("(hover: none), (max-width: 640px)");
   const nameTheZone = () => {
-    const zone = document.querySelector("#upload button.upload-container");
-    const around = zone?.parentElement.closest("button");
-    if (!zone) return;
-    if (!around) return zone.removeAttribute("aria-label");
-    const label = document.querySelector("#upload [data-testid=block-label]").textContent.trim();
+    const zone = document.querySelector("#upload button.upload-container"), words = window.lidLanguage();
+    const label = touch.matches ? words.upload_phone : words.upload;
+    if (!zone || zone.dataset.label === label) return;
+    zone.dataset.label = label;
     zone.setAttribute("aria-label", label);
-    around.setAttribute("aria-label", label);
-    around.setAttribute("role", "group");
-    around.removeAttribute("aria-haspopup");
-    around.title = label;
-    around.tabIndex = -1;
   };
   new MutationObserver(nameTheZone).observe(document.documentElement, { childList: true, subtree: true });
+  touch.addEventListener("change", nameTheZone);
 })();
