@@ -36,6 +36,14 @@ def identifier():
     return LanguageIdentifier.load(MODEL)
 
 
+@pytest.fixture(autouse=True)
+def no_accelerator_of_before() -> Iterator[None]:
+    """Accelerate keeps the first Accelerator's settings for the whole process; a test begins without any."""
+    yield
+    if state := sys.modules.get("accelerate.state"):
+        state.AcceleratorState._reset_state(reset_partial_state=True)
+
+
 WATCH = """
 import os, sys
 

@@ -28,7 +28,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 SOMETIMES = {"spaces", "tomli", "tomllib"}  # a Space brings the first; Python 3.10 has the second in place of the third
 PEERS = {"faster_whisper", "tokenizers"}  # of benchmarks/speed_peers.py, from an environment of its own
-TOOLS = {"ruff", "mypy", "pytest-cov", "hatchling", "tomli"}  # commands, and what others import
+# Commands, servers and kernels of their own, and what others import.
+TOOLS = {"ruff", "mypy", "pytest-cov", "hatchling", "tomli", "ipykernel", "tensorboard", "moto", "flask", "flask-cors"}
+TOOLS |= {"s3fs"}
 
 
 def names(lines: list[str]) -> set[str]:
@@ -36,10 +38,9 @@ def names(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines} - {canonicalize_name(PROJECT["name"])}
 
 
-BASE, APP, GPU, TRAIN, DEV = (
-    names(lines)
-    for lines in (PROJECT["dependencies"], EXTRAS["app"], EXTRAS["gpu"], EXTRAS["gpu"] + EXTRAS["train"], EXTRAS["dev"])
-)
+BASE = names(PROJECT["dependencies"])
+APP, GPU, BATCH, DEV = (names(EXTRAS[extra]) for extra in ("app", "gpu", "batch", "dev"))
+TRAIN = names(EXTRAS["train"]) | GPU
 
 
 @cache
@@ -117,9 +118,13 @@ def distributions(files: set[Path], loading: bool | None = None) -> dict[str, Pa
 OURS = {"lid", "app", "train_lora", "benchmark_docs", *WORKSHOP}
 PACKAGE = set((ROOT / "lid").rglob("*.py")) | {PAGE, RECIPE}
 # `lid FILE` and `from lid import LanguageIdentifier`. On a GPU, identify.py loads more.
-SERVING = reached(COMMAND, *(ROOT / "lid" / name for name in ("identify.py", "answers.py", "vad.py")), loading=True)
-ONLY_PAGE = (reached(PAGE, loading=True) | set((ROOT / "lid" / "ui").rglob("*.py"))) - SERVING
-ONLY_TRAINING = PACKAGE - SERVING - ONLY_PAGE
+SERVING = reached(
+    COMMAND, *(ROOT / "lid" / name for name in ("identify.py", "answers.py", "vad.py", "audio/worker.py")), loading=True
+)
+WEB_DATA = ROOT / "lid" / "release" / "web_data.py"  # makes the browser's page out of the page's texts and colours
+ONLY_PAGE = (reached(PAGE, loading=True) | set((ROOT / "lid" / "ui").rglob("*.py")) | {WEB_DATA}) - SERVING
+ONLY_BATCH = set((ROOT / "lid" / "batch").rglob("*.py")) - SERVING
+ONLY_TRAINING = PACKAGE - SERVING - ONLY_PAGE - ONLY_BATCH
 
 
 def undeclared(found: dict[str, Path], declared: set[str]) -> dict[str, Path]:
@@ -135,18 +140,23 @@ def test_the_page_needs_the_extra_app():
     assert not undeclared(distributions(ONLY_PAGE), BASE | APP | GPU)
 
 
+def test_batches_need_the_extra_batch():
+    assert not undeclared(distributions(ONLY_BATCH), BASE | BATCH | GPU)
+
+
 def test_training_needs_the_extra_train():
     assert not undeclared(distributions(ONLY_TRAINING), BASE | TRAIN)
     assert not undeclared(distributions(SERVING, loading=False), BASE | TRAIN)  # what is fitted, not served
 
 
 def test_tests_and_benchmarks_need_the_extra_dev():
-    assert not undeclared(distributions(workshop()), BASE | APP | TRAIN | DEV)
+    assert not undeclared(distributions(workshop()), BASE | APP | BATCH | TRAIN | DEV)
 
 
 def test_nothing_is_declared_that_is_not_used():
     assert distributions(SERVING).keys() >= BASE
     assert distributions(ONLY_PAGE).keys() >= APP
+    assert distributions(ONLY_BATCH).keys() >= BATCH
     assert distributions(ONLY_TRAINING).keys() | distributions(SERVING, loading=False).keys() >= TRAIN
     assert distributions(workshop()).keys() >= DEV - TOOLS
 

@@ -9,14 +9,13 @@ import io
 import os
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import av
 from av.stream import Disposition
 
 from lid.audio.formats import CONTAINERS, FORMATS_IN_WORDS, refusal
-from lid.audio.limits import MOST_STREAMS, Limits, check_size, too_costly
+from lid.audio.limits import MOST_STREAMS, Limits, check_size, open_file, too_costly
 from lid.errors import InputError
 
 HEAD = 1024  # bytes looked at of what comes after the tags
@@ -65,21 +64,10 @@ def _sound_decoders() -> str:
 
 
 def _file(source: str | os.PathLike | bytes, limits: Limits) -> BinaryIO:
-    if isinstance(source, bytes | bytearray | memoryview):
-        size, file = len(source), io.BytesIO(source)
-    else:
-        path = Path(source)
-        name = path.name or str(path)  # "." and "/" have none
-        try:
-            if not path.exists():
-                raise InputError(f"There is no file named {name}.", "missing")
-            if not path.is_file():
-                raise InputError(f"{name} is not a file.", "missing")
-            size, file = path.stat().st_size, path.open("rb")
-        except OSError as error:  # no permission, a name that is too long, a disk that fails
-            raise InputError(f"{name} cannot be opened: {error.strerror}.", "unreadable") from error
-    check_size(size, limits)
-    return file
+    if not isinstance(source, bytes | bytearray | memoryview):
+        return open_file(source, limits)
+    check_size(len(source), limits)
+    return io.BytesIO(source)
 
 
 def _after_tags(file: BinaryIO) -> bytes:

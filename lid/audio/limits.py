@@ -4,7 +4,10 @@ Five kilobytes can hold hours of 255 silent channels, millions of packets that c
 claims to fill gigabytes. So a file is decoded in a process of its own, and these are that process's limits.
 """
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from lid.errors import InputError
 
@@ -41,6 +44,21 @@ def check_size(size: int, limits: Limits) -> None:
             "a compressed format such as MP3.",
             "too_large",
         )
+
+
+def open_file(source: str | os.PathLike, limits: Limits) -> BinaryIO:
+    """The file at a path. Raises InputError where there is none, it may not be opened, or is too large."""
+    path = Path(source)
+    name = path.name or str(path)  # "." and "/" have none
+    try:
+        if not path.exists():
+            raise InputError(f"There is no file named {name}.", "missing")
+        if not path.is_file():
+            raise InputError(f"{name} is not a file.", "missing")
+        check_size(path.stat().st_size, limits)
+        return path.open("rb")
+    except OSError as error:  # no permission, a name that is too long, a disk that fails
+        raise InputError(f"{name} cannot be opened: {error.strerror}.", "unreadable") from error
 
 
 def in_words(seconds: float) -> str:

@@ -23,7 +23,16 @@ from typing import cast
 import numpy as np
 
 from lid.audio import messages
-from lid.audio.limits import CPU_PER_SECOND, CPU_SECONDS, IDLE_SECONDS, SAMPLE_RATE, Limits, check_size, too_costly
+from lid.audio.limits import (
+    CPU_PER_SECOND,
+    CPU_SECONDS,
+    IDLE_SECONDS,
+    SAMPLE_RATE,
+    Limits,
+    check_size,
+    open_file,
+    too_costly,
+)
 from lid.audio.messages import End, Tracks
 from lid.errors import InputError
 
@@ -53,6 +62,8 @@ def decode(
     """As `lid.audio.decoding.decode`, in a worker."""
     if isinstance(source, bytes | bytearray | memoryview):
         check_size(len(source), limits)
+    else:
+        open_file(source, limits).close()  # a worker need not be asked for a file that nobody can open
     worker = _POOL.take()
     try:
         yield from worker.decode(source, limits, cost, track)

@@ -93,7 +93,13 @@ def finished(tmp_path_factory):
 def root(tmp_path_factory):
     """The repository as somebody works in it."""
     folder = tmp_path_factory.mktemp("repository")
-    for name, ignored in (("lid", "__pycache__"), ("assets", "model"), ("docs", "__pycache__")):
+    for name, ignored in (
+        ("lid", "__pycache__"),
+        ("assets", "model"),
+        ("docs", "*.pyc"),
+        ("examples", "*.pyc"),
+        ("notebooks", "*.pyc"),
+    ):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(ignored))
     for name in publish.SPACE_FILES:
         shutil.copy(ROOT / name, folder)
@@ -229,7 +235,8 @@ def test_the_space_has_the_app_the_model_and_nothing_else(sent, root):
         name for name in code if "__pycache__" not in name and (root / name).exists()
     }
     others = {name for name in files if name.split("/")[0] not in ("lid", "assets")}
-    assert others == {".gitattributes", "README.md", "REPORT.md", "LICENSE", "app.py", "requirements.txt"}
+    linked = {"examples/node.mjs", "examples/plain_onnxruntime.py", "notebooks/train_on_colab.ipynb"}  # from README.md
+    assert others == {".gitattributes", "README.md", "REPORT.md", "LICENSE", "app.py", "requirements.txt"} | linked
     model = {name.removeprefix("assets/model/") for name in files if name.startswith("assets/model/")}
     assert model == {
         "README.md",

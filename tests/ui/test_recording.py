@@ -82,8 +82,8 @@ def test_the_model_works_only_when_the_next_step_is_asked_for():
 def test_a_part_is_heard_alone_and_keeps_the_times_of_its_file(clips, identifier):
     listen = recording.with_progress(identifier.identify)
     limits = audio.DEFAULT_LIMITS
-    whole = list(recording.analyse(clips["webm"], listen, 10.0, limits))[-1]
-    *_, result = recording.analyse(clips["webm"], listen, 10.0, limits, (10.0, 15.0))
+    whole = list(recording.analyse(clips["webm"], listen, identifier.model, limits))[-1]
+    *_, result = recording.analyse(clips["webm"], listen, identifier.model, limits, (10.0, 15.0))
     assert result.part
     assert result.span == pytest.approx((10.0, 15.0))
     assert whole.span == pytest.approx((0.0, whole.prediction.duration_seconds))
@@ -93,7 +93,7 @@ def test_a_part_is_heard_alone_and_keeps_the_times_of_its_file(clips, identifier
     assert result.prediction.frame_starts[0] >= 10
     assert 9 <= result.first_segment.start < 12
     with pytest.raises(InputError):
-        list(recording.analyse(clips["webm"], listen, 10.0, limits, (500.0, 600.0)))
+        list(recording.analyse(clips["webm"], listen, identifier.model, limits, (500.0, 600.0)))
 
 
 def test_steps_hand_on_errors():
