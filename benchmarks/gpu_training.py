@@ -118,7 +118,7 @@ def without_card(base: Path, options: argparse.Namespace) -> dict:
     with trainer(base, "no", False, True) as made:
         mean, memory = mean_seconds(made.batches), worked_out_memory(made)
         flops = BATCH * counted_flops(made, made.batch(1, mean), 1) / 1e12
-        loaders = by_workers(made, hardware.default_workers(), options.seconds)
+        core = by_core(made.batches, options.seconds)
     return {
         "shape": options.shape,
         "device": "CPU",
@@ -128,7 +128,7 @@ def without_card(base: Path, options: argparse.Namespace) -> dict:
         "teraflop_a_step": round(flops, 3),
         "utilisation": UTILISATION,
         "memory": memory,
-        "loader_clips_a_second": loaders,
+        "loader_clips_a_core_second": core,
         "cards": {name: worked_out(*card, flops, memory) for name, card in CARDS.items()},
     }
 
@@ -318,6 +318,16 @@ def worked_out(gigabytes: float, peak: float, teraflop: float, memory: dict) -> 
 def by_workers(made: trainer, workers: int, seconds: float) -> dict[int, float]:
     """Clips a second that are made by one process, by half of so many, and by all."""
     return {count: loader(made.batches, count, seconds) for count in sorted({1, max(1, workers // 2), workers})}
+
+
+def by_core(drawn: BalancedBatches, seconds: float) -> float:
+    """Clips that are made in a second of one core's time, which other programs' work hardly changes."""
+    torch.set_num_threads(1)
+    start, made = time.process_time(), 0
+    while time.process_time() - start < seconds or not made:
+        drawn[made]
+        made += 1
+    return round(BATCH * made / (time.process_time() - start), 1)
 
 
 def loader(drawn: BalancedBatches, workers: int, seconds: float) -> float:

@@ -40,7 +40,7 @@ def test_without_a_card_its_speed_is_worked_out(tmp_path, fresh):
     assert found["memory"]["gb_a_clip"] > 0
     rates = [card["clips_a_second"] for card in found["cards"].values()]
     assert rates == pytest.approx([rates[0] * peak / 65e12 for _, peak in gpu_training.CARDS.values()], rel=0.01)
-    assert all(rate > 0 for rate in found["loader_clips_a_second"].values())
+    assert found["loader_clips_a_core_second"] > 0
 
 
 def test_more_memory_holds_more_clips():

@@ -2,8 +2,9 @@
 
 from lid.release import medium
 
-LOADER = {"loader_clips_a_second": {"1": 41.0, "15": 612.5}, "clips_a_step": 24, "steps": 8000}
-MEASURED = LOADER | {
+RECIPE = {"clips_a_step": 24, "steps": 8000}
+MEASURED = RECIPE | {
+    "loader_clips_a_second": {"1": 41.0, "15": 612.5},
     "device": "NVIDIA H100",
     "formats": [
         {"format": "bfloat16", "gradient_checkpointing": False, "clips_a_second": 1020.4, "share_of_peak": 0.46},
@@ -12,7 +13,8 @@ MEASURED = LOADER | {
     "with_loader": {"workers": 15, "share_waited": 0.12},
     "hours": 0.55,
 }
-WORKED_OUT = LOADER | {
+WORKED_OUT = RECIPE | {
+    "loader_clips_a_core_second": 41.0,
     "teraflop_a_step": 8.7,
     "utilisation": 0.3,
     "memory": {"gb_a_clip": 0.75},
@@ -33,5 +35,6 @@ def test_cards_that_were_not_at_hand():
     sentence, head, rows = medium.on_a_card(WORKED_OUT)
     assert sentence.startswith("No card was at hand")
     assert "8.7 TFLOP" in sentence
+    assert "41 clips a second" in sentence
     assert len(head) == len(rows[0])
     assert rows == [["T4", 16, "54", "1.0"]]
