@@ -55,7 +55,7 @@ const replies = {
     if (pieces > 1 || now - lastLive < 1000 * PAGE.LIVE_EVERY) return;  // others are waiting: no time for an answer
     lastLive = now;
     const prediction = await identifier.identify({ sounds: [recorded.last(PAGE.LIVE_SECONDS)] });
-    if (prediction.speech >= PAGE.SHORT_SPEECH) await reply("live", { prediction });
+    if (prediction.speech >= PAGE.SHORT_SPEECH) await reply("live", { prediction, took: (performance.now() - now) / 1000 });
   },
 
   async end(_, reply, began) {

@@ -165,7 +165,7 @@ def test_a_newer_recording_takes_the_place_of_a_long_one(page, tmp_path):
 
 
 def test_the_microphone_is_heard_while_one_talks_and_whole_at_the_end(page):
-    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Record", exact=True).click()
     page.locator("#answer [data-kind=listening]").wait_for()
     page.locator("#bars li").first.wait_for()
     assert not page.locator("#pictures").is_visible()
