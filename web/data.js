@@ -967,6 +967,7 @@ export const HEAT = [
  "#fee838"
 ];
 export const GRAPH_FORMAT = 1;
+export const RUNTIME_VERSION = "1.30.0";
 export const VOICE_SHA256 = "586f066926994d2e07304bb7450a882c26672784ea0fceb3a4d50cd8d4073198";
 export const SIZES = {
  "384": "tiny",

@@ -25,6 +25,15 @@ MODEL = "/assets/model"
 ENCODER = f"{MODEL}/onnx/model_quantized.onnx"
 NETWORK = ("Failed to load resource", "net::ERR", "Failed to fetch")  # Chromium's own words on the console
 
+WITHOUT_CONTAINERS = b"""
+export const ALL_FORMATS = [];
+export class BlobSource {}
+export class Input {
+  async getAudioTracks() { throw new Error("unknown format"); }
+  dispose() {}
+}
+"""
+
 
 @pytest.fixture
 def own_site():
@@ -146,6 +155,14 @@ def test_files_that_cannot_be_used_get_sentences(page, clips):
     assert pages.drop(page, clips["silence"]).startswith("No speech heard")
     assert not page.locator("#bars li").count()
     assert "could not be read" in pages.drop(page, clips["truncated"])
+
+
+def test_what_the_library_cannot_take_apart_the_browser_decodes_whole(own_site, open_web, python):
+    own_site.files["/web/vendor/mediabunny.js"] = WITHOUT_CONTAINERS
+    page = open_web(own_site.url)
+    pages.drop(page, EXAMPLES / "russian.ogg")
+    there = python.identify(audio.read(EXAMPLES / "russian.ogg")).to_dict()
+    assert pages.copied_json(page)["probabilities"] == pytest.approx(there["probabilities"], abs=0.02)
 
 
 def test_several_files_make_a_table(page, clips):
