@@ -50,6 +50,7 @@ const replies = {
   },
 
   async piece({ samples, rate }, reply) {
+    if (!recorded) return;  // it was on its way when the recording ended
     recorded.push([samples], rate);
     const now = performance.now();
     if (pieces > 1 || now - lastLive < 1000 * PAGE.LIVE_EVERY) return;  // others are waiting: no time for an answer
