@@ -1156,6 +1156,7 @@ export const HEAT = [
  "#fee838"
 ];
 export const GRAPH_FORMAT = 1;
+export const RUNTIME_VERSION = "1.30.0";
 export const VOICE_SHA256 = "ee18d77d91c75b25752b0bc826c551c6df5d8f80e7429d346a740069f2b32d54";
 export const SIZES = {
  "384": "tiny",

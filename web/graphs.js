@@ -1,5 +1,5 @@
 // The four graphs and what runs them: fetched with their progress, kept for the next visit, checked, opened.
-import { GRAPH_FORMAT, VOICE_SHA256 } from "./data.js";
+import { GRAPH_FORMAT, RUNTIME_VERSION, VOICE_SHA256 } from "./data.js";
 import { metadata } from "./metadata.mjs";
 import { Problem } from "./problem.js";
 
@@ -16,7 +16,7 @@ export async function open(threads, progress) {
   const wanted = [
     ...Object.entries(FILES).map(([kind, name]) => ({ kind, url: new URL(name, MODEL), sum: sums[name] })),
     { kind: "voice", url: VOICE, sum: VOICE_SHA256 },
-    { kind: "runtime", url: new URL("ort.wasm.gz", VENDOR) },
+    { kind: "runtime", url: new URL("ort.wasm.gz", VENDOR), version: RUNTIME_VERSION },
   ];
   await forget(wanted);
   const counter = count(wanted.length, progress);
@@ -71,10 +71,10 @@ async function openOne(ort, kind, file, bytes) {
 
 // The bytes of a file, from the cache of an earlier visit or from the network. No bytes get further than this whose sum
 // differs, and none of them are kept.
-async function load({ kind, url, sum }, counter) {
+async function load({ kind, url, sum, version }, counter) {
   const absent = new Problem(kind === "runtime" ? "no_runtime" : "no_model", { file: nameOf(url) });
   if (kind !== "runtime" && !sum) throw new Problem("damaged_model", { file: "manifest.json" });
-  const key = keyOf(url, sum), cache = await caches?.open(CACHE).catch(() => null);
+  const key = keyOf({ url, sum, version }), cache = await caches?.open(CACHE).catch(() => null);
   const kept = await cache?.match(key);
   const reply = kept ?? await reach(url, {}, absent);
   const bytes = await read(reply, counter, absent);
@@ -89,11 +89,11 @@ async function load({ kind, url, sum }, counter) {
 // What was kept of graphs that were there before goes.
 async function forget(wanted) {
   const cache = await caches?.open(CACHE).catch(() => null);
-  const keys = new Set(wanted.map(({ url, sum }) => keyOf(url, sum)));
+  const keys = new Set(wanted.map(keyOf));
   for (const request of await cache?.keys() ?? []) if (!keys.has(request.url)) await cache.delete(request);
 }
 
-const keyOf = (url, sum = "") => `${url}?${sum}`;
+const keyOf = ({ url, sum, version }) => `${url}?${sum ?? version}`;
 const nameOf = (url) => url.pathname.split("/").pop();
 
 async function reach(url, options = {}, problem = new Problem("no_model", { file: nameOf(url) })) {

@@ -1,4 +1,5 @@
 // The service worker, and with it the isolation from other pages without which a browser gives a page no threads.
+import { recall, remember } from "./memory.js";
 
 const TRIED = "lid-isolation-tried";
 const PATIENCE = 4000;  // ms to wait for the service worker; then the page goes on with one thread
@@ -8,12 +9,13 @@ const PATIENCE = 4000;  // ms to wait for the service worker; then the page goes
 export async function isolated() {
   if (!navigator.serviceWorker) return;
   const registered = navigator.serviceWorker.register("service_worker.js").catch(() => null);
-  if (window.crossOriginIsolated) return sessionStorage.removeItem(TRIED);
-  if (navigator.hardwareConcurrency < 2 || sessionStorage.getItem(TRIED) || !await registered) return;
+  if (window.crossOriginIsolated) remember(TRIED, "", "sessionStorage");
+  if (window.crossOriginIsolated || navigator.hardwareConcurrency < 2) return;
+  if (recall(TRIED, "sessionStorage") || !await registered) return;
   const ready = navigator.serviceWorker.ready.then(() => true);
   const late = new Promise((done) => { setTimeout(done, PATIENCE, false); });
   if (!await Promise.race([ready, late])) return;
-  sessionStorage.setItem(TRIED, "yes");
+  if (!remember(TRIED, "yes", "sessionStorage")) return;  // it might be loaded over and over
   location.reload();
   await new Promise(() => {});
 }

@@ -5,7 +5,7 @@
 const CACHE = "lid-page";
 const FILES = [
   "./", "style.css", "../lid/ui/style.css", "../lid/ui/favicon.svg", "../assets/model/manifest.json",
-  "page.js", "answer.js", "channels.js", "data.js", "decode.js", "dom.js", "gaps.js", "graphs.js", "identify.js", "isolation.js", "mel.js",
+  "page.js", "answer.js", "channels.js", "data.js", "decode.js", "dom.js", "gaps.js", "graphs.js", "identify.js", "isolation.js", "mel.js", "memory.js",
   "metadata.mjs", "numbers.js", "pictures.js", "problem.js", "recorder.js", "recorder_worklet.js", "resampler.js",
   "sound.js", "speakers.js", "table.js", "texts.js", "verdict.js", "voice.js", "windows.js", "wording.js", "worker.js",
   "vendor/ort.js", "vendor/mediabunny.js",

@@ -1,15 +1,16 @@
 // The page's language: the one asked for last, else the browser's.
 import { TEXTS } from "./data.js";
+import { recall, remember } from "./memory.js";
 
 const CHOSEN = "lid-language";
 
 export function chosen() {
-  const wanted = localStorage.getItem(CHOSEN) ?? navigator.language ?? "en";
+  const wanted = recall(CHOSEN) ?? navigator.language ?? "en";
   return TEXTS[wanted.toLowerCase().split("-")[0]] ?? TEXTS.en;
 }
 
 export function choose(code) {
-  localStorage.setItem(CHOSEN, code);
+  remember(CHOSEN, code);
 }
 
 // The {names} of a text filled in.

@@ -50,12 +50,13 @@ const replies = {
   },
 
   async piece({ samples, rate }, reply) {
+    if (!recorded) return;  // it was on its way when the recording ended
     recorded.push([samples], rate);
     const now = performance.now();
     if (pieces > 1 || now - lastLive < 1000 * PAGE.LIVE_EVERY) return;  // others are waiting: no time for an answer
     lastLive = now;
     const prediction = await identifier.identify({ sounds: [recorded.last(PAGE.LIVE_SECONDS)] });
-    if (prediction.speech >= PAGE.SHORT_SPEECH) await reply("live", { prediction });
+    if (prediction.speech >= PAGE.SHORT_SPEECH) await reply("live", { prediction, took: (performance.now() - now) / 1000 });
   },
 
   async end(_, reply, began) {

@@ -22,6 +22,7 @@ from lid.ui import colours, plots, pooling, recording, settings, table, texts, w
 from lid.ui.texts import web
 
 FILE = Path(__file__).parents[2] / "web" / "data.js"
+RUNTIME = FILE.with_name("runtime.json")
 # What Mediabunny takes apart and browsers decode; lid.audio reads more.
 FORMATS_IN_WORDS = "WAV, FLAC, MP3, OGG/Opus, M4A/AAC, WebM, MP4 or MPEG-TS"
 HEAD = "// Made by `python -m lid.release.web_data` from the package's own texts and constants. Change it there."
@@ -36,6 +37,7 @@ def data() -> dict[str, Any]:
         "COLOURS": colours.LANGUAGES,
         "HEAT": getattr(plotly.colors.sequential, colours.HEAT),
         "GRAPH_FORMAT": runtime.FORMAT,
+        "RUNTIME_VERSION": json.loads(RUNTIME.read_text())["onnxruntime-web"]["version"],
         "VOICE_SHA256": hashlib.sha256((runtime.GRAPHS / "silero_vad.onnx").read_bytes()).hexdigest(),
         "SIZES": _sizes(),
         "AUDIO": {"SAMPLE_RATE": SAMPLE_RATE, **asdict(DEFAULT_LIMITS)},
