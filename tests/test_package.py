@@ -117,7 +117,8 @@ def distributions(files: set[Path], loading: bool | None = None) -> dict[str, Pa
 OURS = {"lid", "app", "train_lora", "benchmark_docs", *WORKSHOP}
 PACKAGE = set((ROOT / "lid").rglob("*.py")) | {PAGE, RECIPE}
 # `lid FILE` and `from lid import LanguageIdentifier`. On a GPU, identify.py loads more.
-SERVING = reached(COMMAND, *(ROOT / "lid" / name for name in ("identify.py", "answers.py", "vad.py")), loading=True)
+SERVED_BY = ("identify.py", "answers.py", "vad.py", "audio/worker.py")  # the last in processes of its own
+SERVING = reached(COMMAND, *(ROOT / "lid" / name for name in SERVED_BY), loading=True)
 ONLY_PAGE = (reached(PAGE, loading=True) | set((ROOT / "lid" / "ui").rglob("*.py"))) - SERVING
 ONLY_TRAINING = PACKAGE - SERVING - ONLY_PAGE
 
