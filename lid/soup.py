@@ -32,7 +32,7 @@ from lid.model.checkpoint import Checkpoint
 from lid.training import config, prepare
 from lid.training.config import Data, Evaluation, Run, Sources
 
-SOURCES = ("data", "extra_train", "background", "noise", "base_model")
+SOURCES = ("data", "extra_train", "background", "noise", "base_model", "eval_also")
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "with, and runs on one split.",
                 "checkpoint",
             )
+    unseen = prepare.other_corpora(sources.eval_also, selection, data, run.cache_dir, run.workers)
     parts = prepare.decode(selection, run.cache_dir)
     named_subsets = subsets.find(evaluation.subsets, parts.test.clips)
     former = LanguageIdentifier.load(evaluation.former) if evaluation.former else None
@@ -137,20 +138,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     others = first.metrics["baselines"]
     if evaluation.subsets or former:
         others = baselines.compare(parts, sources.base_model, soup.window, named_subsets, former, once)
+    identifier = measure.load(output / "merged")
     metrics = {
         "settings": first.settings | provenance(runs, given.base_share),
         "baselines": others,
         **{name: first.metrics[name] for name in ("clips", "shortcuts", "history")},
-        **measure.served(
-            measure.load(output / "merged"),
-            parts,
-            calibration,
-            noises[1::2],
-            seed,
-            named_subsets,
-            output,
-            once,
-        ),
+        **measure.served(identifier, parts, calibration, noises[1::2], seed, named_subsets, output, once),
+        "other_corpora": measure.other_corpora(identifier, unseen, once),
     }
     measure.write(output / "metrics.json", metrics)
     shutil.rmtree(once.folder)

@@ -118,9 +118,8 @@ def distributions(files: set[Path], loading: bool | None = None) -> dict[str, Pa
 OURS = {"lid", "app", "train_lora", "benchmark_docs", *WORKSHOP}
 PACKAGE = set((ROOT / "lid").rglob("*.py")) | {PAGE, RECIPE}
 # `lid FILE` and `from lid import LanguageIdentifier`. On a GPU, identify.py loads more.
-SERVING = reached(
-    COMMAND, *(ROOT / "lid" / name for name in ("identify.py", "answers.py", "vad.py", "audio/worker.py")), loading=True
-)
+SERVED_BY = ("identify.py", "answers.py", "vad.py", "audio/worker.py")  # the last in processes of its own
+SERVING = reached(COMMAND, *(ROOT / "lid" / name for name in SERVED_BY), loading=True)
 WEB_DATA = ROOT / "lid" / "release" / "web_data.py"  # makes the browser's page out of the page's texts and colours
 ONLY_PAGE = (reached(PAGE, loading=True) | set((ROOT / "lid" / "ui").rglob("*.py")) | {WEB_DATA}) - SERVING
 ONLY_BATCH = set((ROOT / "lid" / "batch").rglob("*.py")) - SERVING

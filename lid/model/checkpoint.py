@@ -16,7 +16,7 @@ from transformers import WhisperFeatureExtractor, WhisperForAudioClassification
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
 from lid.languages import CODES
-from lid.model import checksums, graphs, open_set
+from lid.model import checksums, graphs, open_set, sizes
 from lid.model.open_set import OpenSetDetector
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
@@ -132,6 +132,7 @@ class Checkpoint:
         if detector is None:
             raise InputError(f"{folder} holds no checkpoint of a run: {open_set.FILE_NAME} is missing.", "checkpoint")
         checksums.verify(folder, checksums.WEIGHTS)
+        sizes.check(folder)
         try:
             model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float16)
         except (OSError, ValueError) as error:

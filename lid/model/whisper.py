@@ -16,6 +16,7 @@ from torch import nn
 
 from lid.errors import InputError
 from lid.features import FRAME_SAMPLES, FRAME_SECONDS, HOP, N_FFT, mel_filters
+from lid.model import sizes
 from lid.model.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def load(folder: Path, device: str = "cpu") -> "WhisperForAudioClassification":
     InputError when there is no usable one."""
     from transformers import WhisperForAudioClassification
 
+    sizes.check(folder)
     try:
         model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
     except Exception as error:  # what it raises for a bad folder is documented nowhere, and differs

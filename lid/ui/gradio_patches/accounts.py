@@ -9,7 +9,6 @@ from fastapi import Request
 HALF_LIFE = 30.0  # seconds after which half of what somebody had is forgotten
 ASKED = 0.5  # seconds that a call counts for, also one that is refused; an answer counts what it took
 MOST = 30.0  # seconds; so nobody waits for longer than this behind those who ask rarely
-RARELY = 8.0  # seconds; who has had less asks rarely
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,6 @@ class Accounts:
     def delay(self, work: str, visitor: Visitor) -> float:
         """Seconds by which somebody's turn comes later than that of one who has had nothing."""
         return self.had(work, visitor.address) + self.had(work, visitor.address, visitor.session)
-
-    def asks_rarely(self, work: str, visitor: Visitor) -> bool:
-        return self.had(work, visitor.address, visitor.session) < RARELY
 
     def charge(self, work: str, visitor: Visitor, seconds: float) -> None:
         for session in (None, visitor.session):

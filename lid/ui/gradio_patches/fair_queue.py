@@ -90,10 +90,10 @@ class FairQueue(_GradioQueue):
             return await super().push(body, request, username)
         group = str(route_utils.get_fn(self.blocks, None, body).concurrency_id)
         visitor = Visitor.of(request, body.session_hash)
-        rarely = self.accounts.asks_rarely(group, visitor)
-        self.accounts.charge(group, visitor, ASKED)
         place = _Place(visitor, group, time.monotonic())
-        if not self._has_room(place, rarely):
+        has_room = self._has_room(place)
+        self.accounts.charge(group, visitor, ASKED)
+        if not has_room:
             return False, self._busy(request), "queue_full"
         accepted, answer, state = await super().push(body, request, username)
         event = self.event_ids_to_events.get(answer) if accepted and isinstance(answer, str) else None
@@ -101,7 +101,7 @@ class FairQueue(_GradioQueue):
             self._places[event] = place
         return accepted, answer, state
 
-    def _has_room(self, place: _Place, rarely: bool) -> bool:
+    def _has_room(self, place: _Place) -> bool:
         """Whether a call may wait. Where all places are taken, the last in turn loses its place to an earlier one."""
         most = self.places_of_address
         if most is None:
@@ -112,8 +112,10 @@ class FairQueue(_GradioQueue):
         of_address = sum(other.address == visitor.address for other in visitors)
         if own >= (min(most, PLACES_OF_SESSION) if visitor.session else most):
             return False
-        # Who asks rarely is not kept out by others at the same address, as long as there are not too many of them.
-        if of_address >= (2 * most if rarely and not own else most):
+        # Who has had little is not kept out by others at the same address, as long as there are not too many of them.
+        heaviest = max((self._had(place.group, other) for other in visitors), default=0.0)
+        little = not own and self._had(place.group, visitor) < heaviest / 2
+        if of_address >= (2 * most if little else most):
             return False
         if len(waiting) < ADDRESSES * most:
             return True
@@ -122,6 +124,9 @@ class FairQueue(_GradioQueue):
             return False
         self._give_up(last, self._busy(last.request))
         return True
+
+    def _had(self, group: str, visitor: Visitor) -> float:
+        return self.accounts.had(group, visitor.address, visitor.session)
 
     def _busy(self, request: Request) -> str:
         words = texts.choose(request.headers.get("accept-language"))
