@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import fsspec
 import pyarrow.dataset
 import pytest
 
@@ -22,7 +23,23 @@ SOUNDS = sorted(
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def store():
+    """S3 on 127.0.0.1, which this process and those that it starts take for the real one; an fsspec file system."""
+    moto = pytest.importorskip("moto.server", reason="pip install 'lid-uz-ru-en[dev]': s3:// is not tested")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**keys, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield fsspec.filesystem("s3")
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(store):
     """The address of a Ray cluster on this machine."""
     pytest.importorskip("ray", reason="pip install 'lid-uz-ru-en[batch]': nothing of `lid batch` is tested")
     from ray.cluster_utils import Cluster
@@ -153,6 +170,38 @@ def test_a_model_that_is_another_one_elsewhere_stops_the_run(cluster, calls, tmp
     monkeypatch.setattr(lid.batch, "_checksum", lambda source: "0" * 64)
     assert batch(calls, "--output", tmp_path / "out", "--address", cluster) == 1
     assert "is another model on the machine" in capsys.readouterr().err
+
+
+def test_recordings_and_rows_may_be_in_a_bucket(store, cluster, calls, tmp_path, capsys):
+    store.mkdir("calls")
+    store.mkdir("answers")
+    store.put(str(calls), "calls/2026", recursive=True)
+    assert batch(calls, "--output", tmp_path / "out", "--address", cluster) == 0
+    command = ("s3://calls/2026/", "s3://calls/gone.wav", "--output", "s3://answers/2026", "--address", cluster)
+    assert batch(*command) == 1
+    assert "There is nothing at s3://calls/gone.wav" in capsys.readouterr().err
+    (tmp_path / "list.txt").write_text("s3://calls/gone.wav\n")
+    command = ("s3://calls/2026/", tmp_path / "list.txt", *command[2:])
+    assert batch(*command) == 0
+    store.invalidate_cache()
+    store.get("answers/2026", str(tmp_path / "fetched"), recursive=True)
+    here, there = rows(tmp_path / "out"), rows(tmp_path / "fetched")
+    assert there.pop("s3://calls/gone.wav")["reason"] == "missing"
+    for path, row in there.items():
+        own = here[str(calls / path.rpartition("/")[2])]
+        assert {**row, "path": ""} == {**own, "path": ""}
+    assert len(there) == len(here)
+    assert batch(*command, "--address", "127.0.0.1:1") == 0  # nothing is left to be done
+
+
+def test_without_credentials_there_is_a_sentence(store, tmp_path, monkeypatch, capsys):
+    from s3fs import S3FileSystem
+
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    S3FileSystem.clear_instance_cache()
+    assert batch("s3://calls/2026/", "--output", tmp_path / "out") == 1
+    assert "Give the credentials" in capsys.readouterr().err
+    S3FileSystem.clear_instance_cache()
 
 
 def test_without_a_gpu_there_is_a_sentence(cluster, calls, tmp_path, capsys):

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import warnings
@@ -23,7 +24,8 @@ from lid.batch.worker import Task, Tries, Worker
 from lid.errors import InputError
 
 LOCAL = "127.0.0.1"  # without it Ray looks for a network, and waits where there is none
-STARTS = 3
+STARTS = 3  # of Ray on this machine: it gives its own processes half a minute, which may be too little
+CONNECT_SECONDS = 10.0
 STORE_BYTES = 256 * 1024**2  # of Ray's object store on this machine: addresses and rows go through it, and no sound
 ROUND = 1_000_000  # recordings that are listed, and in Ray's hands, at once
 MOST_IN_BATCH = 256  # recordings
@@ -39,6 +41,7 @@ def connected(address: str | None, workers: int | None, on_gpu: bool) -> Iterato
     folder = None if address else tempfile.mkdtemp(prefix="lid-")
     try:
         if folder is None:
+            _knock(str(address))
             _start(address, 1)
         else:
             local = {
@@ -49,21 +52,39 @@ def connected(address: str | None, workers: int | None, on_gpu: bool) -> Iterato
                 "_temp_dir": folder,
             }
             _start("local", STARTS, **local)
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is one, whoever asks for it
         there = int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 0))
         if on_gpu and not there:
             raise InputError("Ray finds no GPU. Leave --device out, or look at `nvidia-smi`.", "device")
-        with contextlib.redirect_stdout(sys.stderr):  # Ray tells of lost workers there
+        with contextlib.redirect_stdout(sys.stderr), _polite_end():  # Ray tells of lost workers on stdout
             yield workers or (there if address or on_gpu else runtime.cores())
-        signal.signal(signal.SIGTERM, before)
     finally:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def _polite_end() -> Iterator[None]:
+    """SIGTERM is a KeyboardInterrupt as Ctrl-C is: rows are written before the end."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _knock(address: str) -> None:
+    """Ray itself would wait for a quarter of an hour where nobody answers. Raises InputError."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return  # "auto", which Ray finds out at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise InputError(f"Ray has no cluster at {address}: {error}", "ray") from error
+
+
 def _start(address: str | None, attempts: int, **options: Any) -> None:
-    """Ray gives its own processes half a minute, which is not enough where others have the cores."""
     for left in reversed(range(attempts)):
         try:
             ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **options)
