@@ -3,9 +3,8 @@
     python app.py
 
 Environment: MODEL_ID, a folder or Hub id to use in place of the embedded model (only a Hub id is ever downloaded);
-LID_MAX_SECONDS, how long recordings may be; LID_PRECISION, the number format (float32, bfloat16, int8) in place of
-whichever this CPU does fastest; GRADIO_SERVER_NAME=0.0.0.0 to be reached from other machines (Spaces sets it);
-GRADIO_SERVER_PORT for another port.
+LID_MAX_SECONDS, how long recordings may be; LID_DEVICE=cuda to answer on a GPU, in PyTorch, in place of the CPU;
+GRADIO_SERVER_NAME=0.0.0.0 to be reached from other machines (Spaces sets it); GRADIO_SERVER_PORT for another port.
 """
 
 import os
@@ -20,9 +19,7 @@ try:
 except ImportError:
     spaces = None
 
-import torch
-
-from lid import InputError, LanguageIdentifier, malloc
+from lid import InputError, LanguageIdentifier
 from lid.ui import build, serve
 from lid.ui.settings import limits
 
@@ -30,13 +27,10 @@ GPU_SECONDS = 60  # ZeroGPU: the longest one call may hold the GPU; an hour of s
 
 
 def main() -> None:
-    malloc.keep_freed()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = os.environ.get("LID_DEVICE") or ("cuda" if spaces else "cpu")
     try:
         allowed = limits()
-        identifier = LanguageIdentifier.load(
-            os.environ.get("MODEL_ID"), device, os.environ.get("LID_PRECISION") or "auto"
-        )
+        identifier = LanguageIdentifier.load(os.environ.get("MODEL_ID"), device)
         page = build(identifier, spaces.GPU(duration=GPU_SECONDS) if spaces else lambda function: function, allowed)
     except InputError as error:
         sys.exit(str(error))

@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
         "shortcuts": once("shortcuts", shortcuts.compare, batches),
         "history": history,
         **measure.served(
-            LanguageIdentifier.load(run.output / "merged"),
+            measure.load(run.output / "merged"),
             parts,
             calibration,
             noises[1::2],

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from lid import __version__, malloc
+from lid import __version__
 from lid.answers import answers, protect_dashes, write
 from lid.errors import InputError
 
@@ -21,6 +21,7 @@ OPTIONS = ("-h", "--help", "--json", "--model", "--version")
 
 # name: the module whose main(arguments) -> exit status it is, and what it does
 COMMANDS = {
+    "export": ("lid.release.export", "write a checkpoint's graphs for ONNX Runtime, which serving on CPUs runs"),
     "publish": ("lid.release.publish", "upload a finished run to the Hugging Face Hub: the model and its Space"),
     "report": ("lid.release.report", "make a finished run the repository's own model, card and REPORT.md"),
     "soup": ("lid.soup", "average finished runs, or a run with its base model"),
@@ -50,7 +51,6 @@ def _run(command: str, arguments: list[str]) -> int:
 def _identify(options: argparse.Namespace) -> int:
     from lid.identify import LanguageIdentifier
 
-    malloc.keep_freed()
     try:
         identifier = LanguageIdentifier.load(options.model)
     except InputError as error:

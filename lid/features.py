@@ -1,9 +1,12 @@
-"""Waveform -> the log-mel spectrogram Whisper was trained on, at any length and in batches."""
+"""Whisper's front end in numbers: its frames, and the mel scale both ways.
+
+The spectrogram itself is made by the graph of lid/model/graphs/log_mel.py in serving, and by
+`lid.model.whisper.log_mel` in training and on GPUs. The tests hold both to Transformers' own.
+"""
 
 from functools import cache
 
 import numpy as np
-import torch
 
 from lid.audio import SAMPLE_RATE
 
@@ -36,24 +39,11 @@ def hertz_of_mel(mel: float | np.ndarray) -> np.ndarray:
 
 
 @cache
-def _mel_filters(n_mels: int) -> torch.Tensor:
+def mel_filters(n_mels: int) -> np.ndarray:
     """Triangles of equal area, evenly spaced in mels: float32 (n_mels, 201)."""
     hertz = np.linspace(0.0, SAMPLE_RATE / 2, 1 + N_FFT // 2)
     edges = hertz_of_mel(np.linspace(0.0, mel_of_hertz(TOP_HERTZ), n_mels + 2))
     rising = (hertz - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - hertz) / np.diff(edges)[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
-    return torch.from_numpy(triangles).float()
-
-
-def log_mel(waveforms: torch.Tensor, n_mels: int = 80) -> torch.Tensor:
-    """Float (batch, samples) at 16 kHz -> (batch, n_mels, samples // 160), equal to WhisperFeatureExtractor's.
-
-    Each clip is floored 8 log10 units (80 dB) under its own loudest bin, as Whisper does, so gain hardly matters.
-    """
-    window = torch.hann_window(N_FFT, device=waveforms.device)
-    spectrum = torch.stft(waveforms, N_FFT, HOP, window=window, return_complex=True)[..., :-1]
-    power = spectrum.real.square() + spectrum.imag.square()
-    mel = (_mel_filters(n_mels).to(waveforms.device) @ power).clamp(min=1e-10).log10()
-    mel = torch.maximum(mel, mel.amax(dim=(1, 2), keepdim=True) - 8.0)
-    return (mel + 4.0) / 4.0
+    return triangles.astype(np.float32)

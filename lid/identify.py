@@ -1,26 +1,28 @@
 """Waveform -> speech -> windows -> frame logits -> calibrated Prediction."""
 
+import copy
 import itertools
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 
 from lid import speakers, vad, verdict
 from lid.audio import SAMPLE_RATE, Channels, Recording, Track
 from lid.errors import InputError
-from lid.features import FRAME_SAMPLES, FRAME_SECONDS, log_mel
-from lid.languages import CODES, NAMES
-from lid.model import checksums, precision, whisper
-from lid.model.calibration import Calibration
-from lid.model.open_set import NO_SPEECH, OpenSetDetector
+from lid.features import FRAME_SAMPLES, FRAME_SECONDS
+from lid.languages import CODES, label_order
+from lid.model import checksums, onnx
+from lid.model.calibration import NO_SPEECH, softmax
+from lid.model.onnx import OnnxDetector, OnnxModel
 
 if TYPE_CHECKING:
     from transformers import WhisperForAudioClassification
+
+    from lid.model.open_set import OpenSetDetector
 
 # An installed package holds the model. In a checkout it is beside the package, where the repository shows it.
 _PLACES = [folder / "assets" / "model" for folder in Path(__file__).parents[:2]]
@@ -94,51 +96,105 @@ class Prediction:
         return told
 
 
+class Model(Protocol):
+    """What an identifier asks of a model; `OnnxModel` says what each means."""
+
+    labels: tuple[str, ...]
+    layers: int
+    heads: int
+    d_model: int
+    width: int
+    window_samples: int
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    def log_mel(self, waveforms: np.ndarray) -> np.ndarray: ...
+    def hear(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+    def attention(self, waveform: np.ndarray, layer: int) -> np.ndarray: ...
+
+
+class Detector(Protocol):
+    """What an identifier asks of open-set detection; `OpenSetDetector` says what each means."""
+
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+    @property
+    def can_reject(self) -> bool: ...
+    @property
+    def threshold(self) -> float: ...
+    def score(self, logits: np.ndarray, embedding: np.ndarray) -> float: ...
+    def is_speech(self, embedding: np.ndarray) -> bool: ...
+    def sounds_like(self, embedding: np.ndarray) -> tuple[str, float] | None: ...
+
+
 class LanguageIdentifier:
     """A loaded checkpoint that names the language of a waveform. Make one with `load`, then call `identify`."""
 
-    def __init__(
-        self,
-        model: whisper.WhisperClassifier,
-        calibration: Calibration,
-        name: str,
-        detector: OpenSetDetector | None = None,
-    ):
-        self.model = model.eval()
-        self.calibration = calibration
+    def __init__(self, model: Model, name: str, detector: Detector | None = None):
+        self.model = model
         self.detector = detector
         self.name = name
-        self.labels = _label_indices(model.config.id2label, name)
-        self._head = _frame_head(model, self.labels)
+        try:
+            self._order = label_order(model.labels)
+        except ValueError as error:
+            raise InputError(
+                f"{name} does not tell Uzbek, Russian and English apart: its labels differ.", "model"
+            ) from error
 
     @classmethod
-    def load(
-        cls, source: str | os.PathLike | None = None, device: str = "cpu", dtype: str = "auto"
-    ) -> "LanguageIdentifier":
+    def load(cls, source: str | os.PathLike | None = None, device: str = "cpu") -> "LanguageIdentifier":
         """Load the embedded model, a folder, or a Hub id. Raises InputError when there is no usable model there.
 
-        `dtype` is what the encoder's matrices are multiplied in: "float32", "bfloat16", "int8", or "auto" for whichever
-        this CPU does fastest (float32 on a GPU). A process that answers many times is faster after
-        `lid.malloc.keep_freed()`, which changes how all of the process uses memory; that is its owner's choice.
+        On "cpu" ONNX Runtime runs the graphs that `lid export` made, in 8-bit numbers, and PyTorch is not needed. On
+        another device, such as "cuda", Transformers runs the weights as they are; so it does on a CPU where a
+        checkpoint has no graphs.
         """
         source = str(source or EMBEDDED_MODEL)
         folder = _folder(source)
-        checksums.verify(folder)
-        model = precision.apply(whisper.load(folder).to(device), dtype)
-        return cls(model, Calibration.load(folder), Path(source).name, OpenSetDetector.load(folder))
+        if device == "cpu" and onnx.is_in(folder):
+            checksums.verify(folder, [f"{onnx.FOLDER}/{name}" for name in onnx.SERVED])
+            return cls.of_graphs(onnx.Graphs.read(folder), Path(source).name)
+        try:
+            from lid.model import whisper
+            from lid.model.open_set import OpenSetDetector
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{source} has no graphs that this machine can run, so the package {error.name} is needed: pip install "
+                "'lid-uz-ru-en[train]'. With it, `lid export FOLDER` makes the graphs.",
+                "model",
+            ) from error
+        checksums.verify(folder, checksums.WEIGHTS)
+        model = whisper.TorchModel(whisper.load(folder, device))
+        return cls(model, Path(source).name, OpenSetDetector.load(folder))
 
     @classmethod
     def of(
-        cls, model: "WhisperForAudioClassification", detector: OpenSetDetector | None = None, dtype: str = "auto"
+        cls,
+        model: "WhisperForAudioClassification",
+        detector: "OpenSetDetector | None" = None,
+        exact: bool = False,
     ) -> "LanguageIdentifier":
-        """What `load` would make of a Transformers model and its detector, were they saved: no file is written."""
-        return cls(precision.apply(whisper.of(model), dtype), Calibration(), "model", detector)
+        """What `load` would make of a Transformers model and its detector, were they saved: no file is written.
+        `exact`: in PyTorch, in float32, in place of the graph in 8-bit numbers that is served."""
+        from lid.model import graphs, whisper
 
-    def with_detector(self, detector: OpenSetDetector) -> "LanguageIdentifier":
+        if exact:
+            return cls(whisper.TorchModel(copy.deepcopy(model).float()), "model", detector)
+        encoder, log_mel = graphs.of(model)
+        return cls(OnnxModel(encoder, log_mel), "model", detector)
+
+    @classmethod
+    def of_graphs(cls, graphs: onnx.Graphs, name: str = "model") -> "LanguageIdentifier":
+        """What serves graphs in memory."""
+        return cls(OnnxModel(graphs.encoder, graphs.log_mel), name, OnnxDetector(graphs.decision))
+
+    def with_detector(self, detector: Detector | None) -> "LanguageIdentifier":
         """The same model beside another detector."""
-        return LanguageIdentifier(self.model, self.calibration, self.name, detector)
+        return LanguageIdentifier(self.model, self.name, detector)
 
-    def needed_detector(self) -> OpenSetDetector:
+    def needed_detector(self) -> Detector:
         """The detector, for what cannot do without. Raises InputError where there is none."""
         if self.detector is None:
             raise InputError(f"{self.name} has nothing to tell other languages by beside its weights.", "model")
@@ -147,7 +203,7 @@ class LanguageIdentifier:
     @property
     def layers(self) -> int:
         """How many encoder layers there are to draw."""
-        return len(self.model.encoder.layers)
+        return self.model.layers
 
     def identify(
         self, sound: np.ndarray | Recording, progress: Callable[[float, str], None] | None = None
@@ -179,7 +235,7 @@ class LanguageIdentifier:
         logits, starts, embedding = self._frames(waveform, pieces, progress)
         if self.detector and len(logits) and not self.detector.is_speech(embedding):
             spans, logits, starts = [], logits[:0], starts[:0]
-        calibrated = self.calibration.probabilities(logits.mean(axis=0) if len(logits) else np.zeros(len(CODES)))
+        calibrated = softmax(logits.mean(axis=0, dtype=np.float64) if len(logits) else np.zeros(len(CODES)))
         return Prediction(
             language=CODES[int(np.argmax(calibrated))] if len(logits) else None,
             probabilities=_named(calibrated),
@@ -218,36 +274,25 @@ class LanguageIdentifier:
         waveform = _checked(waveform)
         pieces = _join(self._speech(waveform), len(waveform))
         if not pieces:
-            return np.zeros((self.model.config.encoder_attention_heads, 0, 0), np.float32), 0.0
+            return np.zeros((self.model.heads, 0, 0), np.float32), 0.0
         start = pieces[0][0]
-        end = min(pieces[0][1], start + self._window_samples())
-        with torch.inference_mode():
-            weights = whisper.attention(self.model, self._mel(waveform[None, start:end]), layer)
-        return weights.cpu().numpy(), start / SAMPLE_RATE
+        end = min(pieces[0][1], start + self.model.window_samples)
+        weights = self.model.attention(waveform[start:end], range(self.layers)[layer])
+        return weights, start / SAMPLE_RATE
 
-    def logits(self, embeddings: np.ndarray) -> np.ndarray:
-        """The uncalibrated logits, float32 (clips, 3) in the order uz, ru, en, of embeddings (clips, width)."""
-        head = self.model.classifier
-        weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
-        return (embeddings @ weight.T + bias)[:, self.labels]
-
-    def embedding(self, waveform: np.ndarray) -> np.ndarray | None:
-        """The embedding (width,) of a clip's speech, by which `known` is decided: the mean over its frames of the
-        classifier's input. None without speech."""
+    def evidence(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """What a clip's answer is made of, None without speech: its logits (3,), and its embedding (width,), by which
+        `known` is decided. Both are means over the frames of its speech, the latter of the classifier's input."""
         waveform = _checked(waveform)
         pieces = _join(self._speech(waveform), len(waveform))
-        return self._frames(waveform, pieces, lambda share, language: None)[2] if pieces else None
+        if not pieces:
+            return None
+        logits, _, embedding = self._frames(waveform, pieces, lambda share, language: None)
+        return logits.mean(axis=0), embedding
 
     def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
         """Stretches of speech; where the detector finds none, of what might be: the model has the last word on it."""
         return vad.find(waveform) or (vad.find_faint(waveform) if self.detector else [])
-
-    def _window_samples(self) -> int:
-        return self.model.config.max_source_positions * FRAME_SAMPLES
-
-    def _mel(self, waveforms: np.ndarray) -> torch.Tensor:
-        sound = torch.from_numpy(np.ascontiguousarray(waveforms)).to(self.model.device)
-        return log_mel(sound, self.model.config.num_mel_bins)
 
     def _openness(self, logits: np.ndarray, embedding: np.ndarray) -> dict:
         """`known`, `known_score` and `sounds_like` of a clip's frame logits (frames, 3) and embedding (width,)."""
@@ -269,20 +314,17 @@ class LanguageIdentifier:
         done, total = 0, sum(end - start for start, end in pieces) // FRAME_SAMPLES
         # Made at once: kept one by one between a window's large arrays, they would hold on to an hour's memory.
         logits, starts = np.zeros((total, len(CODES)), np.float32), np.zeros(total)
-        summed = torch.zeros(self.model.config.d_model, dtype=torch.float64, device=self.model.device)
-        for window in _windows(pieces, self._window_samples()):
+        summed = np.zeros(self.model.width)
+        for window in _windows(pieces, self.model.window_samples):
             heard = np.concatenate([waveform[start:end] for start, end in window])
             frames = slice(done, done + len(heard) // FRAME_SAMPLES)
-            with torch.inference_mode():
-                hidden = whisper.encode(self.model, self._mel(heard[None]))[0].float()
-                logits[frames] = self._head(hidden).cpu().numpy()
-                summed += hidden.sum(dim=0, dtype=torch.float64)
+            found, embedding = self.model.hear(heard[None])
+            logits[frames] = found[0][:, self._order]
+            summed += embedding[0].astype(np.float64) * (frames.stop - frames.start)
             starts[frames] = np.concatenate([np.arange(*piece, FRAME_SAMPLES) for piece in window]) / SAMPLE_RATE
             done = frames.stop
             progress(done / total, CODES[int(logits[frames].mean(axis=0).argmax())])
-        with torch.inference_mode():
-            embedding = self.model.projector((summed / max(1, total)).float())
-        return logits, starts, embedding.cpu().numpy()
+        return logits, starts, (summed / max(1, total)).astype(np.float32)
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
         """About a second of adjoining frames an entry; an entry never spans a cut."""
@@ -297,7 +339,7 @@ class LanguageIdentifier:
                     {
                         "start": round(float(starts[part[0]]), 3),
                         "end": round(float(starts[part[-1]] + FRAME_SECONDS), 3),
-                        "probabilities": _named(self.calibration.probabilities(logits[part].mean(axis=0))),
+                        "probabilities": _named(softmax(logits[part].mean(axis=0, dtype=np.float64))),
                     }
                 )
         return entries
@@ -307,13 +349,21 @@ def _folder(source: str) -> Path:
     """The folder of a checkpoint given as one or as a Hub id, fetched unless it is in the Hub's cache."""
     if Path(source).is_dir():
         return Path(source)
-    from huggingface_hub import snapshot_download  # only here: a folder needs no network code
-
     try:
-        wanted = ["*.json", "*.safetensors"]
-        return Path(snapshot_download(source, allow_patterns=wanted, ignore_patterns=["*/*"]))
+        from huggingface_hub import snapshot_download  # only here: a folder needs no network code
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"There is no folder {source}. If it is a Hub id: pip install huggingface_hub fetches it.", "model"
+        ) from error
+    try:
+        wanted = ["*.json", "*.safetensors", f"{onnx.FOLDER}/*"]
+        return Path(snapshot_download(source, allow_patterns=wanted, ignore_patterns=["adapter/*"]))
     except (OSError, ValueError) as error:
-        raise InputError(whisper.not_loaded(source, error), "model") from error
+        raise InputError(
+            f"No model could be loaded from {source}. Give a folder or a Hub id of a Whisper audio-classification "
+            f"checkpoint. ({error})",
+            "model",
+        ) from error
 
 
 def _checked(waveform: np.ndarray) -> np.ndarray:
@@ -364,26 +414,5 @@ def _windows(pieces: list[tuple[int, int]], longest: int) -> list[list[tuple[int
     return windows
 
 
-def _frame_head(model: whisper.WhisperClassifier, labels: list[int]) -> torch.nn.Linear:
-    """Projector and classifier, both linear, as the one layer they amount to: (frames, width) -> logits (frames, 3)."""
-    projector, classifier = model.projector, model.classifier
-    weight, bias = classifier.weight[labels].double(), classifier.bias[labels].double()
-    head = torch.nn.Linear(projector.in_features, len(labels), device=model.device).requires_grad_(False)
-    head.weight.copy_(weight @ projector.weight.double())
-    head.bias.copy_(weight @ projector.bias.double() + bias)
-    return head
-
-
 def _named(probabilities: np.ndarray) -> dict[str, float]:
     return {code: round(float(p), 6) for code, p in zip(CODES, probabilities, strict=True)}
-
-
-def _label_indices(id2label: dict[int, str], name: str) -> list[int]:
-    """Where the model keeps each language, by code or English name, in whatever order it was trained with."""
-    known = {label.lower(): index for index, label in id2label.items()}
-    try:
-        return [next(known[key] for key in (code, NAMES[code].lower()) if key in known) for code in CODES]
-    except StopIteration:
-        raise InputError(
-            f"{name} does not tell Uzbek, Russian and English apart: its labels differ.", "model"
-        ) from None

@@ -1,6 +1,7 @@
 """The three languages, in the one order used everywhere (class indices, tables, charts), and names of many others."""
 
 import csv
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,3 +22,13 @@ def name_of(code: str, in_language: str = "en") -> str:
 def _names(in_language: str) -> dict[str, str]:
     with _NAMES_FILE.open(encoding="utf-8", newline="") as file:
         return {row["code"]: row[in_language] for row in csv.DictReader(file, delimiter="\t")}
+
+
+def label_order(labels: Sequence[str]) -> list[int]:
+    """Where a model keeps each of CODES, given by code or English name, in whatever order it was trained with. Raises
+    ValueError where one is missing."""
+    known = {label.lower(): index for index, label in enumerate(labels)}
+    try:
+        return [next(known[key] for key in (code, NAMES[code].lower()) if key in known) for code in CODES]
+    except StopIteration:
+        raise ValueError(f"not the three languages: {', '.join(labels)}") from None

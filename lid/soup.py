@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "baselines": others,
         **{name: first.metrics[name] for name in ("clips", "shortcuts", "history")},
         **measure.served(
-            LanguageIdentifier.load(output / "merged"),
+            measure.load(output / "merged"),
             parts,
             calibration,
             noises[1::2],

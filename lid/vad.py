@@ -1,25 +1,16 @@
-"""Where speech is: voice activity detection by Silero VAD, with the weights that its wheel carries.
+"""Where speech is: voice activity detection by Silero VAD, whose network runs as one graph over half a minute at once
+(lid/model/graphs/voice.py). That gives its own file's probabilities, of 32 ms each, in a fraction of the time."""
 
-The package runs its network through ONNX Runtime, a block of frames at a time. Here it is in PyTorch: everything but
-the LSTM takes all frames at once, and the transform is an FFT instead of a product with its matrix. That takes half the
-time, gives the same probabilities, and needs no second runtime. It runs on one thread: an LSTM has steps so short that
-a second one saves nothing, and where another program has that core, each step waits for it.
-"""
-
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
+import onnxruntime
 
+from lid import runtime
 from lid.audio import SAMPLE_RATE
 
 THRESHOLD = 0.5  # Silero's own default: probability above which a 32 ms frame is speech
+HYSTERESIS = 0.15  # Silero's own: speech goes on until the probability is this far below the threshold
 MIN_SPEECH = 0.1  # seconds; shorter bursts are clicks
 MIN_SILENCE = 0.3  # seconds; shorter pauses stay inside the speech they interrupt
 FAINT = 0.1  # threshold for what might be speech
@@ -28,18 +19,8 @@ SILENT = 1e-4  # peak, -80 dBFS: silence, or what dither leaves of it
 PADDING = 0.1  # seconds kept on either side, so that soft consonants survive
 FRAME = 512  # samples at 16 kHz, 32 ms: one probability each
 CONTEXT = 64  # samples of the frame before that a frame is heard with
-WINDOW, HOP, REFLECTED = 256, 128, 64  # samples: the transform's window, its step, what is mirrored at the frame's end
+STATE = (1, 1, 128)  # shape of each half of the network's memory
 BLOCK = 1024  # frames at once, half a minute: keeps an hour's memory flat
-
-
-@cache
-def _spans() -> Callable:
-    """The package's way from probabilities to stretches of speech."""
-    threads = torch.get_num_threads()
-    import silero_vad  # sets torch to one thread for the whole process
-
-    torch.set_num_threads(threads)
-    return silero_vad.get_speech_timestamps_from_probs
 
 
 def find(waveform: np.ndarray, threshold: float = THRESHOLD) -> list[tuple[float, float]]:
@@ -48,15 +29,8 @@ def find(waveform: np.ndarray, threshold: float = THRESHOLD) -> list[tuple[float
     peak = _peak(waveform)
     if peak < SILENT:
         return []
-    spans = _spans()(
-        probabilities(waveform, 0.5 / peak).tolist(),
-        threshold=threshold,
-        min_speech_duration_ms=int(MIN_SPEECH * 1000),
-        min_silence_duration_ms=int(MIN_SILENCE * 1000),
-        speech_pad_ms=int(PADDING * 1000),
-        audio_length_samples=len(waveform),
-    )
-    return [(span["start"] / SAMPLE_RATE, span["end"] / SAMPLE_RATE) for span in spans]
+    found = spans(probabilities(waveform, 0.5 / peak), len(waveform), threshold)
+    return [(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in found]
 
 
 def find_faint(waveform: np.ndarray) -> list[tuple[float, float]]:
@@ -68,90 +42,63 @@ def find_faint(waveform: np.ndarray) -> list[tuple[float, float]]:
     return find(waveform, FAINT) or ([(0.0, seconds)] if seconds <= SHORT else [])
 
 
+def spans(found: np.ndarray, samples: int, threshold: float) -> list[tuple[int, int]]:
+    """Probabilities of speech (frames,) in a clip of `samples` -> stretches of speech, (first, last + 1) sample.
+
+    As Silero's own package cuts them: speech begins where a probability reaches `threshold` and ends where it falls
+    HYSTERESIS lower for MIN_SILENCE. What is no longer than MIN_SPEECH is left out, then PADDING is put on both sides;
+    where two stretches would meet, they share what is between them.
+    """
+    stretches = []
+    start, quiet = None, None  # first sample of this stretch, and of the silence in it
+    for frame, probability in enumerate(found.tolist()):
+        here = frame * FRAME
+        if probability >= threshold:
+            start, quiet = here if start is None else start, None
+        elif start is not None and (quiet is not None or probability < max(threshold - HYSTERESIS, 0.01)):
+            quiet = here if quiet is None else quiet
+            if probability < max(threshold - HYSTERESIS, 0.01) and here - quiet >= MIN_SILENCE * SAMPLE_RATE:
+                stretches.append((start, quiet))
+                start = quiet = None
+    if start is not None:
+        stretches.append((start, samples))
+    return _padded([one for one in stretches if one[1] - one[0] > MIN_SPEECH * SAMPLE_RATE], samples)
+
+
+def _padded(stretches: list[tuple[int, int]], samples: int) -> list[tuple[int, int]]:
+    padding = int(PADDING * SAMPLE_RATE)
+    starts, ends = [start for start, _ in stretches], [end for _, end in stretches]
+    for number in range(len(stretches) - 1):
+        room = starts[number + 1] - ends[number]
+        each = room // 2 if room < 2 * padding else padding
+        ends[number] += each
+        starts[number + 1] -= each
+    if stretches:
+        starts[0] = max(0, starts[0] - padding)
+        ends[-1] = min(samples, ends[-1] + padding)
+    return list(zip(starts, ends, strict=True))
+
+
 def _peak(waveform: np.ndarray) -> float:
     """The largest absolute value, without an array of them: an hour's would take 230 MB."""
     return float(max(waveform.max(initial=0.0), -waveform.min(initial=0.0)))
 
 
-@torch.inference_mode()
 def probabilities(waveform: np.ndarray, gain: float = 1.0) -> np.ndarray:
     """Mono float32 (samples,) at 16 kHz, taken times `gain` -> the probability of speech in each 32 ms frame, float32
     (ceil(samples / 512),)."""
-    network = _network()
-    state, context, found = None, torch.zeros(CONTEXT), [np.zeros(0, np.float32)]
-    with _one_thread():
-        for start in range(0, len(waveform), BLOCK * FRAME):
-            block = torch.tensor(waveform[start : start + BLOCK * FRAME], dtype=torch.float32) * gain
-            block = nn.functional.pad(block, (0, -len(block) % FRAME))
-            scores, state = network(torch.cat([context, block]).unfold(0, CONTEXT + FRAME, FRAME), state)
-            found.append(scores.numpy())
-            context = block[-CONTEXT:]
+    session, found = _session(), [np.zeros(0, np.float32)]
+    context, hidden, cell = np.zeros(CONTEXT, np.float32), np.zeros(STATE, np.float32), np.zeros(STATE, np.float32)
+    for start in range(0, len(waveform), BLOCK * FRAME):
+        block = waveform[start : start + BLOCK * FRAME].astype(np.float32, copy=False) * np.float32(gain)
+        block = np.pad(block, (0, -len(block) % FRAME))
+        inputs = {"waveform": block, "context": context, "hidden": hidden, "cell": cell}
+        scores, hidden, cell = session.run(["probabilities", "hidden_after", "cell_after"], inputs)
+        found.append(scores)
+        context = block[-CONTEXT:]
     return np.concatenate(found)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-class Network(nn.Module):
-    """Short-time spectrum, four convolutions within each frame, an LSTM over the frames, and a sigmoid."""
-
-    window: torch.Tensor
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv1d(WINDOW // 2 + 1, 128, 3, padding=1)
-        self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
-        self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
-        self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
-        self.output = nn.Linear(128, 1)
-        self.lstm = nn.LSTM(128, 128)
-        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
-
-    def forward(self, frames: torch.Tensor, state: tuple | None) -> tuple[torch.Tensor, tuple]:
-        """Frames with their context (frames, 576) and the LSTM's state -> probabilities (frames,) and the new state."""
-        padded = nn.functional.pad(frames, (0, REFLECTED), mode="reflect")
-        spectrum = torch.fft.rfft(padded.unfold(1, WINDOW, HOP) * self.window).abs().transpose(1, 2)
-        hidden = self.conv2(self.conv1(spectrum).relu()).relu()
-        hidden = self.conv4(self.conv3(hidden).relu()).relu()
-        hidden, state = self.lstm(hidden.squeeze(2), state)
-        return self.output(hidden.relu()).sigmoid().squeeze(1), state
-
-
-# Our layer -> the name it has in Silero's TorchScript file, which holds the 16 kHz network as `_model`.
-_LAYERS = {f"conv{i + 1}": f"_model.encoder.{i}.reparam_conv" for i in range(4)} | {
-    "output": "_model.decoder.decoder.2"
-}
-
-
 @cache
-def _network() -> Network:
-    """The network with the weights of `silero_vad.jit`. (The wheel's silero_vad_16k.safetensors is another network.)
-
-    Its Fourier matrix is left out: it is a Hann window times the transform that `Network` does as an FFT.
-    """
-    # find_spec, because importing the package sets torch to one thread for the whole process.
-    package = find_spec("silero_vad")
-    if package is None or package.origin is None:
-        raise ModuleNotFoundError("Voice detection needs the package silero-vad.", name="silero_vad")
-    folder = Path(package.origin).parent / "data"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # only the weights are taken: no TorchScript is run
-        silero = torch.jit.load(folder / "silero_vad.jit", "cpu").state_dict()
-    weights = {
-        f"{ours}.{kind}": silero[f"{name}.{kind}"] for ours, name in _LAYERS.items() for kind in ("weight", "bias")
-    }
-    weights["output.weight"] = weights["output.weight"].squeeze(2)
-    weights |= {
-        f"lstm.{kind}_l0": silero[f"_model.decoder.rnn.{kind}"]
-        for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    }
-    network = Network()
-    network.load_state_dict(weights)
-    return network.requires_grad_(False).eval()
+def _session() -> onnxruntime.InferenceSession:
+    return runtime.session(runtime.GRAPHS / "silero_vad.onnx", "voice")[0]

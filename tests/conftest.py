@@ -30,11 +30,10 @@ MODEL = os.environ.get("MODEL_ID") or ROOT / "assets" / "model"
 def identifier():
     """The model the app serves."""
     from lid import LanguageIdentifier
-    from lid.model import precision
 
     if not Path(MODEL).is_dir():
         pytest.skip(f"no model at {MODEL}: set MODEL_ID to a checkpoint")
-    return LanguageIdentifier.load(MODEL, dtype=precision.fastest())
+    return LanguageIdentifier.load(MODEL)
 
 
 WATCH = """
@@ -86,8 +85,6 @@ def busy_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
 @contextmanager
 def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[App]:
     """Python with arguments that start the app, until it is no longer needed."""
-    from lid.model import precision
-
     (folder / "outbound.txt").symlink_to(outbound)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -96,7 +93,6 @@ def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[App
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "MODEL_ID": str(MODEL),
-        "LID_PRECISION": precision.fastest(),  # not tried anew: `identifier` computes alike, to the last threshold
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
         "PYTHONPATH": str(folder),

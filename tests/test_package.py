@@ -28,7 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 SOMETIMES = {"spaces", "tomli", "tomllib"}  # a Space brings the first; Python 3.10 has the second in place of the third
 PEERS = {"faster_whisper", "tokenizers"}  # of benchmarks/speed_peers.py, from an environment of its own
-TOOLS = {"ruff", "mypy", "pytest-cov", "hatchling", "tomli", "onnxruntime"}  # commands, and what others import
+TOOLS = {"ruff", "mypy", "pytest-cov", "hatchling", "tomli"}  # commands, and what others import
 
 
 def names(lines: list[str]) -> set[str]:
@@ -36,8 +36,9 @@ def names(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines} - {canonicalize_name(PROJECT["name"])}
 
 
-BASE, APP, TRAIN, DEV = (
-    names(lines) for lines in (PROJECT["dependencies"], EXTRAS["app"], EXTRAS["train"], EXTRAS["dev"])
+BASE, APP, GPU, TRAIN, DEV = (
+    names(lines)
+    for lines in (PROJECT["dependencies"], EXTRAS["app"], EXTRAS["gpu"], EXTRAS["gpu"] + EXTRAS["train"], EXTRAS["dev"])
 )
 
 
@@ -72,14 +73,17 @@ def own(module: str) -> Path | None:
 
 
 @cache
-def reached(start: Path) -> frozenset[Path]:
-    """The file, and every file of this package that running it can import."""
-    found, left = set(), [start]
+def reached(*starts: Path, loading: bool = False) -> frozenset[Path]:
+    """The files, and every file of this package that running them can import; with `loading`, that loading them does
+    import."""
+    found, left = set(), list(starts)
     while left:
         file = left.pop()
         if file not in found:
             found.add(file)
-            left += [path for module, _ in imports(file) for path in [own(module)] if path]
+            left += [
+                path for module, at_once in imports(file) if at_once or not loading for path in [own(module)] if path
+            ]
     return frozenset(found)
 
 
@@ -112,8 +116,9 @@ def distributions(files: set[Path], loading: bool | None = None) -> dict[str, Pa
 
 OURS = {"lid", "app", "train_lora", "benchmark_docs", *WORKSHOP}
 PACKAGE = set((ROOT / "lid").rglob("*.py")) | {PAGE, RECIPE}
-SERVING = reached(COMMAND)  # `lid FILE` and `from lid import LanguageIdentifier`
-ONLY_PAGE = (reached(PAGE) | set((ROOT / "lid" / "ui").rglob("*.py"))) - SERVING
+# `lid FILE` and `from lid import LanguageIdentifier`. On a GPU, identify.py loads more.
+SERVING = reached(COMMAND, *(ROOT / "lid" / name for name in ("identify.py", "answers.py", "vad.py")), loading=True)
+ONLY_PAGE = (reached(PAGE, loading=True) | set((ROOT / "lid" / "ui").rglob("*.py"))) - SERVING
 ONLY_TRAINING = PACKAGE - SERVING - ONLY_PAGE
 
 
@@ -127,7 +132,7 @@ def test_the_command_and_the_library_load_with_the_base_alone():
 
 
 def test_the_page_needs_the_extra_app():
-    assert not undeclared(distributions(ONLY_PAGE), BASE | APP)
+    assert not undeclared(distributions(ONLY_PAGE), BASE | APP | GPU)
 
 
 def test_training_needs_the_extra_train():
@@ -150,10 +155,10 @@ def workshop() -> set[Path]:
     return {file for folder in WORKSHOP for file in (ROOT / folder).rglob("*.py")}
 
 
-def test_the_spaces_list_is_the_base_and_the_page():
+def test_the_spaces_list_is_the_base_a_gpu_and_the_page():
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     listed = [line for line in lines if line and not line.startswith("#")]
-    assert listed == PROJECT["dependencies"] + EXTRAS["app"]
+    assert listed == PROJECT["dependencies"] + EXTRAS["gpu"] + EXTRAS["app"]
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +198,25 @@ def test_the_wheel_answers_from_any_folder(installed):
     assert ": Uzbek (" in said
     code = "import lid, lid.identify; print(lid.__file__, lid.identify.EMBEDDED_MODEL)"
     assert run(installed, "-c", code).split() == [f"{installed}/lid/__init__.py", f"{installed}/lid/assets/model"]
+
+
+def test_serving_imports_nothing_but_the_base(installed):
+    """In an environment where everything else is missing, PyTorch first of all, the command answers."""
+    code = f"""
+import sys
+from importlib.metadata import packages_distributions
+allowed = {sorted(BASE)!r}
+brought = {{module for module, names in packages_distributions().items()
+           if not any(name.lower().replace('_', '-') in allowed for name in names)}}
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in brought - {{'lid'}}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+import lid.__main__
+sys.exit(lid.__main__.main(['--json', {str(EXAMPLES / "russian.ogg")!r}]))
+"""
+    assert '"language": "ru"' in run(installed, "-c", code)
 
 
 def test_the_wheel_holds_the_command_and_every_file_of_the_package(installed):

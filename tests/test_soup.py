@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lid import LanguageIdentifier, soup
+from lid.model.open_set import OpenSetDetector
 from lid.release import report
 
 
@@ -45,7 +46,7 @@ def test_a_checkpoint_without_settings_takes_its_sources_from_the_command_line(e
     assert soup.main([str(embedded), "--output", str(tmp_path), "--base-share", "0.5", *command.sources]) == 0
     assert metrics(tmp_path)["settings"]["base_share"] == 0.5
     assert weights(tmp_path / "merged") != weights(embedded)
-    assert LanguageIdentifier.load(tmp_path / "merged").detector.speech_weight is not None
+    assert OpenSetDetector.load(tmp_path / "merged").speech_weight is not None
 
 
 def test_several_runs_become_one(finished, tmp_path):

@@ -1,13 +1,10 @@
 """Voice activity: speech is found where it is, and nothing is found in silence or noise."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from lid import audio, vad
-from tests.conftest import EXAMPLES, ROOT
+from tests.conftest import EXAMPLES
 
 RATE = audio.SAMPLE_RATE
 
@@ -34,14 +31,3 @@ def test_quiet_speech_is_found_as_well(spoken):
 def test_no_speech_in_noise(level):
     noise = np.random.default_rng(0).normal(0, 1, 5 * RATE).astype(np.float32)
     assert vad.find(noise * level) == []
-
-
-def test_threads_are_left_alone():
-    """Importing Silero sets torch to one thread; nobody else should have to know."""
-    script = (
-        "import numpy, torch; torch.set_num_threads(2)\n"
-        "from lid import vad; vad.find(numpy.ones(16000, 'float32'))\n"
-        "print(torch.get_num_threads())"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "2", done.stderr

@@ -140,6 +140,6 @@ def _read_track(
 
 
 def _speech_seconds(recording: Recording) -> float:
-    from lid import vad  # needs torch, and only files of several tracks need it here
+    from lid import vad  # which imports SAMPLE_RATE from here
 
     return sum(end - start for start, end in vad.find(recording.waveform))

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
-from transformers import WhisperForConditionalGeneration
+from transformers import WhisperForAudioClassification, WhisperForConditionalGeneration
 
 from lid.audio import SAMPLE_RATE
 from lid.data.parts import Parts
@@ -123,7 +123,7 @@ def linear_probe(
     last = len(model.encoder.layers)
     middle = max(1, round(last * 2 / 3))
 
-    def states(model: whisper.Classifier, mel: torch.Tensor) -> torch.Tensor:
+    def states(model: WhisperForAudioClassification, mel: torch.Tensor) -> torch.Tensor:
         hidden = whisper.embed(model, mel)
         for number, layer in enumerate(model.encoder.layers, start=1):
             hidden = layer(hidden, None)

@@ -2,18 +2,18 @@
 
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from torch import nn
 
 from lid.data.curation.measurements import measure
 from lid.data.parts import Part, Parts
 from lid.evaluation.embeddings import clip_embeddings
+from lid.identify import Model
 
 FITTED = 150  # training clips of each of the three languages: the directions come from these
 SHOWN = 140  # test clips of each
 HELD_OUT = 180  # clips of languages and voices held out
 
 
-def draw(model: nn.Module, parts: Parts) -> list[dict]:
+def draw(model: Model, parts: Parts) -> list[dict]:
     """For test clips, and for some that are held out: `x` and `y`, `language`, and `bandwidth`, the highest frequency
     in the recording, in Hz. Says nothing else of a clip.
 
@@ -34,7 +34,7 @@ def _some(part: Part) -> Part:
     return part.take(order[:: max(1, -(-len(order) // HELD_OUT))])
 
 
-def _points(model: nn.Module, part: Part, analysis: LinearDiscriminantAnalysis) -> list[dict]:
+def _points(model: Model, part: Part, analysis: LinearDiscriminantAnalysis) -> list[dict]:
     if not len(part):
         return []
     places = np.round(analysis.transform(clip_embeddings(model, part.speech)), 2).tolist()

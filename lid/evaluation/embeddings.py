@@ -1,19 +1,24 @@
 """What a model makes of whole clips: the mean over each clip's own frames of encoder states, embeddings, or logits."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from lid.audio import SAMPLE_RATE
-from lid.features import FRAME_SAMPLES, log_mel
+from lid.features import FRAME_SAMPLES
+from lid.identify import Model
 from lid.languages import CODES
 from lid.model import precision, whisper
 
+if TYPE_CHECKING:
+    from transformers import WhisperForAudioClassification
+
 
 def clip_means(
-    compute: Callable[[whisper.Classifier, torch.Tensor], torch.Tensor],
-    model: whisper.Classifier,
+    compute: Callable[["WhisperForAudioClassification", torch.Tensor], torch.Tensor],
+    model: "WhisperForAudioClassification",
     waveforms: Sequence[np.ndarray],
     batch: int = 16,
 ) -> np.ndarray:
@@ -33,17 +38,29 @@ def clip_means(
         for row, i in zip(padded, rows, strict=True):
             row[: lengths[i] * FRAME_SAMPLES] = waveforms[i][: lengths[i] * FRAME_SAMPLES]
         with torch.inference_mode(), precision.autocast(device):
-            frames = compute(model, log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
+            frames = compute(model, whisper.log_mel(torch.from_numpy(padded).to(device), model.config.num_mel_bins))
         for values, i in zip(frames.float().cpu().numpy(), rows, strict=True):
             out[i] = values[: lengths[i]].mean(axis=0)
     return np.stack(out)
 
 
-def clip_embeddings(model: whisper.Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+def heard(model: Model, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What a model that serves makes of clips, one by one: logits (clips, labels) and embeddings (clips, width), means
+    over each clip's frames. Clips longer than the window are cut."""
+    logits, embeddings = [], []
+    for waveform in waveforms:
+        samples = min(len(waveform), model.window_samples) // FRAME_SAMPLES * FRAME_SAMPLES
+        frames, embedding = model.hear(waveform[None, :samples])
+        logits.append(frames[0].mean(axis=0))
+        embeddings.append(embedding[0])
+    return np.stack(logits), np.stack(embeddings)
+
+
+def clip_embeddings(model: Model, waveforms: Sequence[np.ndarray]) -> np.ndarray:
     """Embeddings, float32 (clips, width): what the open-set detector looks at."""
-    return clip_means(whisper.project, model, waveforms)
+    return heard(model, waveforms)[1]
 
 
-def clip_logits(model: whisper.Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-    """Logits of the three languages, float32 (clips, 3)."""
-    return clip_means(whisper.frame_logits, model, waveforms)[:, : len(CODES)]
+def clip_logits(model: Model, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Logits of the three languages, float32 (clips, 3), of a model that has them in the order uz, ru, en."""
+    return heard(model, waveforms)[0][:, : len(CODES)]

@@ -4,6 +4,7 @@ import csv
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logsumexp
@@ -16,10 +17,12 @@ from lid.data import augment
 from lid.data.parts import Part
 from lid.evaluation import metrics
 from lid.evaluation.embeddings import clip_logits, clip_means
-from lid.identify import LanguageIdentifier, Prediction
+from lid.identify import LanguageIdentifier, Model, Prediction
 from lid.languages import CODES
 from lid.model import whisper
-from lid.model.whisper import Classifier
+
+if TYPE_CHECKING:
+    from transformers import WhisperForAudioClassification
 
 LENGTHS = (1.0, 2.0, 3.0, 5.0, 10.0)  # seconds
 WHOLE = "whole"  # and all that the model hears at once
@@ -52,7 +55,9 @@ def copies(waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int, mo
     return {"clean": (clean, labels[chosen]), "channel": (changed, labels[chosen]), "short": (short, labels[chosen])}
 
 
-def score(model: Classifier, held_out: dict[str, tuple], background: Sequence[np.ndarray] = ()) -> dict[str, float]:
+def score(
+    model: "WhisperForAudioClassification", held_out: dict[str, tuple], background: Sequence[np.ndarray] = ()
+) -> dict[str, float]:
     """Accuracy on each of `copies`; `accuracy` and `loss` (nats) are their means, by which training selects. With
     voices of `background` languages it selects by `score`, the sum of accuracy and `auroc`: how well the head's rows
     keep the clean copy apart from those."""
@@ -87,7 +92,7 @@ def named(predictions: Sequence[Prediction]) -> np.ndarray:
     return np.array([CODES.index(p.language) if p.language else -1 for p in predictions])
 
 
-def by_channel(model: Classifier, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
+def by_channel(model: Model, waveforms: Sequence[np.ndarray], labels: Sequence[int], seed: int) -> dict[str, dict]:
     """Accuracy and recalls of the same clips sent through one channel after another, whatever their language."""
     labels = np.asarray(labels)
     results = {}
@@ -115,7 +120,7 @@ def write_predictions(file: Path, clips: Sequence, predictions: Sequence[Predict
             table.writerow([*row, p.known_score, round(p.speech_seconds, 3)])
 
 
-def by_length(model: Classifier, part: Part, seconds: Sequence[float] = LENGTHS) -> dict[str, dict]:
+def by_length(model: Model, part: Part, seconds: Sequence[float] = LENGTHS) -> dict[str, dict]:
     """Accuracy and recalls on the first so many seconds of each clip that has them, and on the whole of every clip,
     with intervals over clips and by speaker."""
     labels, waveforms, speakers = np.asarray(part.labels), part.speech, np.asarray(part.speakers)

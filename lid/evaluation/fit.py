@@ -12,6 +12,7 @@ from lid.evaluation import evaluate
 from lid.evaluation.embeddings import clip_embeddings
 from lid.identify import LanguageIdentifier
 from lid.languages import CODES
+from lid.model import open_set
 from lid.model.calibration import Calibration
 from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
@@ -43,10 +44,9 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     """
     known = parts.train.sample(KNOWN_CLIPS)
     background = parts.train.where(lambda clip: clip.language not in CODES)
-    embeddings, labels = _embeddings(identifier, known)
-    detector = identifier.needed_detector().with_distances(embeddings, labels, _embeddings(identifier, background)[0])
-    embeddings, labels = _embeddings(identifier, parts.validation)
-    detector = detector.with_score(identifier.logits(embeddings), embeddings, labels)
+    _, embeddings, labels = _evidence(identifier, known)
+    detector = open_set.fitted(identifier).with_distances(embeddings, labels, _evidence(identifier, background)[1])
+    detector = detector.with_score(*_evidence(identifier, parts.validation))
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
     return detector.with_threshold([p.known_score for p in predictions if p.known_score is not None])
 
@@ -79,8 +79,9 @@ def fit_speech(
     return detector.with_speech(speech, noise, held_out)
 
 
-def _embeddings(identifier: LanguageIdentifier, part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings (clips, width) and labels (clips,) of the clips in which speech is found."""
-    found = [identifier.embedding(waveform) for waveform in tqdm(part.speech, "fitting", mininterval=2)]
-    heard = [i for i, embedding in enumerate(found) if embedding is not None]
-    return np.stack([one for one in found if one is not None]), np.asarray(part.labels)[heard]
+def _evidence(identifier: LanguageIdentifier, part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits (clips, 3), embeddings (clips, width) and labels (clips,) of the clips in which speech is found."""
+    found = [identifier.evidence(waveform) for waveform in tqdm(part.speech, "fitting", mininterval=2)]
+    heard = [i for i, one in enumerate(found) if one is not None]
+    logits, embeddings = zip(*(one for one in found if one is not None), strict=True)
+    return np.stack(logits), np.stack(embeddings), np.asarray(part.labels)[heard]

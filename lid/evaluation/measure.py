@@ -11,6 +11,8 @@ from lid.data.parts import Parts
 from lid.evaluation import MAP, embedding_map, evaluate, out_of_set
 from lid.evaluation import subsets as named_subsets
 from lid.identify import LanguageIdentifier
+from lid.model import open_set
+from lid.model.open_set import OpenSetDetector
 
 
 class Once:
@@ -29,6 +31,12 @@ class Once:
             partial.write_text(json.dumps(function(*arguments)))
             partial.replace(file)
         return json.loads(file.read_text())
+
+
+def load(folder: Path) -> LanguageIdentifier:
+    """A saved checkpoint as it is served, but with the detector that was fitted in place of its graph, because the
+    evaluation looks at the parts of its score. Raises InputError when there is no usable one."""
+    return LanguageIdentifier.load(folder).with_detector(OpenSetDetector.load(folder))
 
 
 def served(
@@ -62,7 +70,7 @@ def served(
         "channels": once("channels", evaluate.by_channel, model, test.speech, test.labels, seed),
         "open_set": once("open_set", out_of_set.measure, identifier, parts, predictions, noises, seed),
         "background": list(identifier.needed_detector().languages),
-        "score_parts": list(identifier.needed_detector().score_parts),  # none where it is the distance alone
+        "score_parts": list(open_set.fitted(identifier).score_parts),  # none where it is the distance alone
         "precision": once("precision", getattr, model, "precision"),
     }
 

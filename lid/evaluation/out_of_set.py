@@ -10,9 +10,10 @@ from lid.audio import SAMPLE_RATE
 from lid.data import augment, sounds
 from lid.data.parts import Parts
 from lid.evaluation import evaluate, metrics
-from lid.evaluation.embeddings import clip_embeddings
+from lid.evaluation.embeddings import heard
 from lid.identify import LanguageIdentifier, Prediction
 from lid.languages import CODES
+from lid.model import open_set
 from lid.model.calibration import softmax
 
 CONFIDENT = 0.9  # probability from which an answer counts as sure
@@ -91,12 +92,11 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_
     """Scores on the same clips: what is served, where that is a sum of parts; relative Mahalanobis distance (Ren et al.
     2021), and distance to the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows
     of background languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
-    detector = identifier.needed_detector()
+    detector = open_set.fitted(identifier)
     parts = detector.score_parts
     scores: dict[str, list[np.ndarray]] = {}
     for waveforms in (known, out_of_set):
-        embeddings = clip_embeddings(identifier.model, waveforms)
-        logits = identifier.logits(embeddings)
+        logits, embeddings = heard(identifier.model, waveforms)
         pairs = list(zip(logits, embeddings, strict=True))
         values = {
             f"relative Mahalanobis distance{'' if parts else ' (served)'}": [

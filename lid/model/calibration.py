@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 FILE_NAME = "calibration.json"
+NO_SPEECH = -10_000.0  # the known_score of a clip without speech, and the lowest there is
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

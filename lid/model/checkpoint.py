@@ -16,7 +16,7 @@ from transformers import WhisperFeatureExtractor, WhisperForAudioClassification
 from lid.errors import InputError
 from lid.features import FRAME_SECONDS
 from lid.languages import CODES
-from lid.model import checksums, open_set, whisper
+from lid.model import checksums, graphs, open_set
 from lid.model.open_set import OpenSetDetector
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
@@ -131,7 +131,7 @@ class Checkpoint:
         detector = OpenSetDetector.load(folder)
         if detector is None:
             raise InputError(f"{folder} holds no checkpoint of a run: {open_set.FILE_NAME} is missing.", "checkpoint")
-        checksums.verify(folder)
+        checksums.verify(folder, checksums.WEIGHTS)
         try:
             model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float16)
         except (OSError, ValueError) as error:
@@ -152,7 +152,8 @@ class Checkpoint:
         self.detector = self.detector.scaled(temperature)
 
     def save(self, folder: Path) -> None:
-        """Write a plain Transformers folder that needs no PEFT to load, the detector beside it, and checksums of all.
+        """Write a plain Transformers folder that needs no PEFT to load, the detector and the graphs that serve on CPUs
+        beside it, and checksums of all.
 
         Raises InputError where it cannot be written.
         """
@@ -164,7 +165,7 @@ class Checkpoint:
             self.detector.save(folder)
             for file in Path(folder).glob("*.safetensors"):
                 file.chmod(0o644)  # save_pretrained leaves it to its owner alone
-            checksums.write(folder)
+        graphs.write(folder, self.model, self.detector)
 
 
 def _take_background(model: WhisperForAudioClassification) -> OpenSetDetector:
@@ -219,12 +220,11 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     return first
 
 
-def average_with_base(model: whisper.Classifier, base_model: str, share: float) -> None:
+def average_with_base(model: WhisperForAudioClassification, base_model: str, share: float) -> None:
     """Make the encoder's weights `share` of the base model's and the rest its own, in place; the head stays.
 
     On voices and rooms unlike those of training the average may do better than either (WiSE-FT, Wortsman et al. 2022,
-    arXiv:2109.01903). `model` is a `WhisperForAudioClassification` or a `lid.model.whisper.WhisperClassifier`. Raises
-    InputError when `base_model` is not what it was made from.
+    arXiv:2109.01903). Raises InputError when `base_model` is not what it was made from.
     """
     window, layers = model.config.max_source_positions * FRAME_SECONDS, model.config.encoder_layers
     base = dict(load_base(base_model, window, layers=layers).encoder.named_parameters())

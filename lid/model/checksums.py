@@ -12,31 +12,30 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from lid.errors import InputError
 
 FILE_NAME = "manifest.json"
-COVERED = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "preprocessor_config.json",
-    "calibration.json",
-)
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "config.json", "preprocessor_config.json", "calibration.json")
+GRAPHS = ("onnx/*.onnx",)
+COVERED = WEIGHTS + GRAPHS
 BLOCK_BYTES = 1024**2
 
 
 def write(folder: str | os.PathLike) -> None:
     """Write the sums of what lies in a checkpoint folder now, in one move."""
     partial = Path(folder) / f"{FILE_NAME}.partial"
-    sums = {path.name: _sha256(path) for path in _covered(folder)}
+    sums = {name: _sha256(path) for name, path in _covered(folder).items()}
     partial.write_text(json.dumps({"sha256": sums}, indent=2) + "\n", encoding="utf-8")
     partial.replace(Path(folder) / FILE_NAME)
 
 
-def verify(folder: str | os.PathLike) -> None:
-    """Compare; a folder without sums, such as somebody else's checkpoint, passes.
+def verify(folder: str | os.PathLike, files: Sequence[str] = COVERED) -> None:
+    """Compare; a folder without sums, such as somebody else's checkpoint, passes. `files`: names, or patterns such as
+    WEIGHTS, of those alone that are going to be read.
 
     Raises InputError with a sentence that names the file which differs, is missing, or was added.
     """
@@ -44,8 +43,9 @@ def verify(folder: str | os.PathLike) -> None:
     if not file.is_file():
         return
     try:
-        sums = dict(json.loads(file.read_text(encoding="utf-8"))["sha256"])
-        found = {path.name: _sha256(path) for path in _covered(folder)}
+        told = dict(json.loads(file.read_text(encoding="utf-8"))["sha256"])
+        sums = {name: told[name] for name in told if _is_one_of(name, files)}
+        found = {name: _sha256(path) for name, path in _covered(folder).items() if _is_one_of(name, files)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _refused(folder, f"{FILE_NAME} or a file it covers cannot be read ({error})") from error
     for name in sorted(sums.keys() | found.keys()):
@@ -54,8 +54,14 @@ def verify(folder: str | os.PathLike) -> None:
             raise _refused(folder, f"{name} {what}")
 
 
-def _covered(folder: str | os.PathLike) -> list[Path]:
-    return sorted({path for pattern in COVERED for path in Path(folder).glob(pattern) if path.is_file()})
+def _covered(folder: str | os.PathLike) -> dict[str, Path]:
+    """Files by their names in the folder, parts divided by "/"."""
+    found = sorted({path for pattern in COVERED for path in Path(folder).glob(pattern) if path.is_file()})
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def _is_one_of(name: str, files: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in files)
 
 
 def _sha256(path: Path) -> str:

@@ -21,7 +21,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -29,10 +29,12 @@ from safetensors.numpy import save_file
 
 from lid.errors import InputError
 from lid.languages import CODES
-from lid.model.calibration import softmax
+from lid.model.calibration import NO_SPEECH, softmax
+
+if TYPE_CHECKING:
+    from lid.identify import LanguageIdentifier
 
 FILE_NAME = "background.safetensors"
-NO_SPEECH = -10_000.0  # the score of a clip without speech, and the lowest there is
 KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
 NOT_FITTED = "This detector cannot reject: `with_distances` was not called."
 HEARD = 0.998  # share of speech that counts as speech
@@ -284,6 +286,13 @@ class OpenSetDetector:
             raise InputError(
                 f"{FILE_NAME} of {folder} is damaged. Copy the checkpoint again. ({error})", "model"
             ) from error
+
+
+def fitted(identifier: "LanguageIdentifier") -> OpenSetDetector:
+    """An identifier's detector as it was fitted, not its graph. Raises InputError where it has none."""
+    if not isinstance(identifier.detector, OpenSetDetector):
+        raise InputError(f"{identifier.name} has no {FILE_NAME} beside its weights.", "model")
+    return identifier.detector
 
 
 def mean(detectors: Sequence[OpenSetDetector]) -> OpenSetDetector:

@@ -34,13 +34,14 @@ CHECKPOINT = (
     "calibration.json",
     "*.safetensors",
     "*.safetensors.index.json",
+    *checksums.GRAPHS,
     checksums.FILE_NAME,
 )
 STATEMENT = "DATA.md"
 SPACE_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
 SPACE_FOLDERS = ("lid", "assets/examples")
 OURS = {  # what an earlier upload may have left, and this one takes away when it has no such file
-    "model": ("*.safetensors", "*.safetensors.index.json", "calibration.json", checksums.FILE_NAME, "adapter/*"),
+    "model": (*checksums.COVERED, checksums.FILE_NAME, "adapter/*"),
     "space": ("lid/*", "assets/*"),
 }
 LINK = re.compile(r"\]\(([^)#:\s]+)\)")  # a relative link of Markdown
@@ -165,7 +166,8 @@ def _pictures(metrics: dict, points: list[dict]) -> Files:
 
 def _chosen(folder: Path, patterns: tuple[str, ...]) -> Files:
     """Files of one folder by name; none where there is no such folder."""
-    return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
+    found = (path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -149,8 +149,7 @@ def install(run: Path, statement: Path, root: Path = ROOT) -> None:
     text = statement.read_text().strip()
     model = root / "assets" / "model"
     model.mkdir(parents=True, exist_ok=True)
-    for file in sorted((run / "merged").iterdir()):
-        shutil.copyfile(file, model / file.name)
+    shutil.copytree(run / "merged", model, dirs_exist_ok=True, copy_function=shutil.copyfile)
     for name in ("metrics.json", "split.tsv"):
         shutil.copyfile(run / name, model / name)
     (root / FIGURES).mkdir(parents=True, exist_ok=True)

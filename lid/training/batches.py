@@ -18,8 +18,9 @@ from torch.utils.data import Dataset
 from lid.audio import SAMPLE_RATE
 from lid.data.augment import LONGEST_STRETCH, augment, mask, warp
 from lid.data.parts import Part
-from lid.features import FRAME_SAMPLES, HOP, log_mel
+from lid.features import FRAME_SAMPLES, HOP
 from lid.languages import CODES
+from lid.model import whisper
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class BalancedBatches(Dataset):
         padding = int(options.longest * SAMPLE_RATE) - samples if whole else 0
 
         def spectrograms(waveforms: list[np.ndarray]) -> torch.Tensor:
-            return log_mel(torch.from_numpy(np.pad(np.stack(waveforms), ((0, 0), (0, padding)))), self.n_mels)
+            return whisper.log_mel(torch.from_numpy(np.pad(np.stack(waveforms), ((0, 0), (0, padding)))), self.n_mels)
 
         mel = spectrograms([row.heard for row in rows])
         if options.augmented:

@@ -20,8 +20,8 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES as WHISPE
 from lid.audio import SAMPLE_RATE
 from lid.data import waveforms
 from lid.data.parts import Part
-from lid.features import log_mel
 from lid.model import precision
+from lid.model.whisper import log_mel
 
 PADDED = 30 * SAMPLE_RATE  # samples: what Whisper was trained on
 BATCH = 16

@@ -5,7 +5,6 @@ is what the browser does by itself; launch.py serves the page.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +12,12 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-import torch
 
 from lid import audio
 from lid.audio import Limits
 from lid.errors import InputError
 from lid.identify import EMBEDDED_MODEL, LanguageIdentifier
-from lid.model import whisper
+from lid.runtime import cores
 from lid.ui import live, settings, texts, wording
 from lid.ui.api import Endpoints
 from lid.ui.gradio_patches import call_errors, queue_full, recorder, translation, uploads
@@ -55,18 +53,17 @@ class Page:
     """The functions that the page's events call. Each action of a visitor begins a Task, and `work` does it."""
 
     def __init__(self, identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable], limits: Limits):
-        self.layers = identifier.layers
-        self.heads = identifier.model.config.encoder_attention_heads
-        self.window_seconds = whisper.window_seconds(identifier.model)
+        self.model = identifier.model
+        self.layers, self.heads = self.model.layers, self.model.heads
         self.limits = limits
         self.hardware = _hardware(identifier.model.device)
         self.name = "" if identifier.name == EMBEDDED_MODEL.name else identifier.name
-        self.size = SIZES.get(identifier.model.config.d_model, "")
+        self.size = SIZES.get(self.model.d_model, "")
         steps, attention = gpu(with_progress(identifier.identify)), gpu(identifier.attention)
         with gr.Blocks(title=texts.ENGLISH.title, analytics_enabled=False) as self.blocks:
             self.at = Layout(self.layers, self.heads)
             self.view = View(self.at, self.hardware, self.name, self.size)
-            self.work = Work(self.at, self.view, steps, attention, self.window_seconds, limits)
+            self.work = Work(self.at, self.view, steps, attention, self.model, limits)
             self._wire()
             Endpoints(self.work.identify, limits).add()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
@@ -260,7 +257,10 @@ def _chunk(path: str) -> np.ndarray:
         return np.zeros(0, np.float32)
 
 
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
+def _hardware(device: str) -> str:
+    """What answers, in words: a graphics card's name, or the number of cores."""
+    if device.startswith("cuda"):
+        import torch
+
         return torch.cuda.get_device_name(device)
-    return f"CPU × {os.cpu_count()}"
+    return f"CPU × {cores()}"

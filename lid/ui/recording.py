@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from lid import audio
 from lid.audio import SAMPLE_RATE, Limits, Recording
 from lid.errors import InputError
-from lid.features import HOP, log_mel
-from lid.identify import Prediction
+from lid.features import HOP
+from lid.identify import Model, Prediction
 from lid.ui.pooling import MAX_COLUMNS, peaks, pool
 from lid.verdict import is_damaged
 
@@ -34,8 +33,8 @@ class FirstSegment:
 class RecordingResult:
     """What the page shows of a recording.
 
-    `mel` is Whisper's log-mel averaged to (80, columns <= MAX_COLUMNS); `peaks` are (sounds, columns), the loudest of
-    each stretch as a share of the loudest of all. `first_segment` is None without speech. `damaged` is true when part
+    `mel` is Whisper's log-mel averaged to (bands, columns <= MAX_COLUMNS); `peaks` are (sounds, columns), the loudest
+    of each stretch as a share of the loudest of all. `first_segment` is None without speech. `damaged` is true when part
     of the file could not be read. `span` is from where to where it was heard, in seconds of the file; so are the times
     of `prediction`. `part` is true where that is only a part of the file.
     """
@@ -106,14 +105,14 @@ class _Cancelled(Exception):
 def analyse(
     path: str | os.PathLike,
     identify: Callable[[Recording], Iterator],
-    window_seconds: float,
+    model: Model,
     limits: Limits,
     part: tuple[float, float] | None = None,
 ) -> Iterator[ProgressUpdate | RecordingResult]:
     """Decode a file and identify it: a ProgressUpdate after each window, then the RecordingResult.
 
-    `identify` comes from `with_progress`. `window_seconds` is how much speech the attention picture shows. With `part`,
-    from and to in seconds, only that is heard. Raises InputError for a file that cannot be used.
+    `identify` comes from `with_progress`. `model` is what it runs. With `part`, from and to in seconds, only that
+    is heard. Raises InputError for a file that cannot be used.
     """
     recording = audio.read(path, limits)
     damaged = is_damaged(recording)
@@ -121,23 +120,22 @@ def analyse(
         recording = _cut(recording, *part)
     for update in identify(recording):
         if isinstance(update, Prediction):
-            result = result_of(recording, update, window_seconds, damaged)
+            result = result_of(recording, update, model, damaged)
             yield _moved(result, part[0]) if part else result
         else:
             yield update
 
 
-def result_of(
-    recording: Recording, prediction: Prediction, window_seconds: float, damaged: bool = False
-) -> RecordingResult:
-    """The data for the answer and its pictures, of a recording and its prediction."""
+def result_of(recording: Recording, prediction: Prediction, model: Model, damaged: bool = False) -> RecordingResult:
+    """The data for the answer and its pictures, of a recording and its prediction by `model`. The attention picture
+    shows as much speech as the model hears at once."""
     waveform = recording.waveform
     heights = np.stack([peaks(sound) for sound in recording.sounds])
     return RecordingResult(
         prediction,
-        overview_mel(waveform),
+        overview_mel(waveform, model.log_mel),
         heights / max(float(heights.max()), 1e-3),  # silence stays flat
-        _first_segment(waveform, prediction, window_seconds),
+        _first_segment(waveform, prediction, model.window_samples / SAMPLE_RATE),
         damaged,
         (0.0, prediction.duration_seconds),
     )
@@ -165,8 +163,9 @@ def _moved(result: RecordingResult, seconds: float) -> RecordingResult:
     )
 
 
-def overview_mel(waveform: np.ndarray) -> np.ndarray:
-    """Waveform (samples,) at 16 kHz -> log-mel averaged over time, float32 (80, columns <= MAX_COLUMNS).
+def overview_mel(waveform: np.ndarray, log_mel: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Waveform (samples,) at 16 kHz -> log-mel averaged over time, float32 (bands, columns <= MAX_COLUMNS). `log_mel`
+    makes (batch, bands, frames) of (batch, samples).
 
     The spectrogram is made in pieces. Whisper raises every cell to at least 2 units under the loudest cell of the clip.
     A piece does the same with its own loudest cell, which is at most that of the clip; so doing it once more with the
@@ -177,16 +176,15 @@ def overview_mel(waveform: np.ndarray) -> np.ndarray:
     per_cell = -(-columns // MAX_COLUMNS)  # columns averaged into one
     step = per_cell * HOP * max(1, MEL_PIECE_SECONDS * SAMPLE_RATE // (per_cell * HOP))
     starts = range(0, columns * HOP, step)
+
+    def mel(start: int) -> np.ndarray:
+        piece = waveform[start : start + step]
+        return log_mel(np.pad(piece, (0, max(0, 2 * HOP - len(piece))))[None])[0]  # its reflection needs this much
+
     if len(starts) == 1:
-        return _pooled(_mel(waveform), per_cell)
-    floor = max(_mel(waveform[start : start + step]).max() for start in starts) - 2.0
-    pooled = [_pooled(np.maximum(_mel(waveform[start : start + step]), floor), per_cell) for start in starts]
-    return np.concatenate(pooled, axis=1)
-
-
-def _mel(waveform: np.ndarray) -> np.ndarray:
-    padded = np.pad(waveform, (0, max(0, 2 * HOP - len(waveform))))  # the STFT's reflection needs this much
-    return log_mel(torch.from_numpy(padded)[None])[0].numpy()
+        return _pooled(mel(0), per_cell)
+    floor = max(mel(start).max() for start in starts) - 2.0
+    return np.concatenate([_pooled(np.maximum(mel(start), floor), per_cell) for start in starts], axis=1)
 
 
 def _pooled(mel: np.ndarray, per_cell: int) -> np.ndarray:

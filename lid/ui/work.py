@@ -11,7 +11,7 @@ import numpy as np
 from lid import audio
 from lid.audio import Limits, Recording
 from lid.errors import InputError, as_input_error
-from lid.identify import Prediction
+from lid.identify import Model, Prediction
 from lid.ui import player, table, texts, wording
 from lid.ui.api import Budget
 from lid.ui.examples import Examples
@@ -27,18 +27,16 @@ PROGRESS_EVERY = 0.3  # s between two updates of the progress bar
 
 
 class Work:
-    """`run` does a visitor's newest task. `steps` is `with_progress(identify)`, `attention` is the identifier's;
-    `window_seconds` is how much speech the attention picture shows.
+    """`run` does a visitor's newest task. `steps` is `with_progress(identify)`, `attention` is the identifier's, and
+    `model` is what both run.
 
     The functions for the kinds of task yield updates of the page, and None after a step with nothing to show.
     """
 
-    def __init__(
-        self, at: Layout, view: View, steps: Callable, attention: Callable, window_seconds: float, limits: Limits
-    ):
+    def __init__(self, at: Layout, view: View, steps: Callable, attention: Callable, model: Model, limits: Limits):
         self._at, self._view = at, view
         self._steps, self._attention = steps, attention
-        self._window_seconds, self._limits = window_seconds, limits
+        self._model, self._limits = model, limits
         self._turns = Turns()
         self._examples = Examples(self._analyse, self._head_attention)
         self._tasks: dict[str, Callable[..., Iterator[dict | None]]]
@@ -89,7 +87,7 @@ class Work:
         visit.rows = []
         recording = Recording((waveform,))
         results = (
-            result_of(recording, step, self._window_seconds) if isinstance(step, Prediction) else step
+            result_of(recording, step, self._model) if isinstance(step, Prediction) else step
             for step in self._in_turns(recording)
         )
         yield from self._answer(results, visit, words, player.of_waveform(waveform, words), words.live)
@@ -159,7 +157,7 @@ class Work:
     def _analyse(
         self, path: str | os.PathLike, part: tuple[float, float] | None = None
     ) -> Iterator[ProgressUpdate | RecordingResult]:
-        return analyse(path, self._in_turns, self._window_seconds, self._limits, part)
+        return analyse(path, self._in_turns, self._model, self._limits, part)
 
     def drawn(self, first_segment: FirstSegment, layer: int, head: int, words: Texts) -> dict:
         """`head` 0 is the average of all."""

@@ -7,6 +7,7 @@ from lid.data.parts import Part, Parts
 from lid.evaluation import embedding_map
 from lid.languages import CODES
 from lid.model import checkpoint
+from lid.model.whisper import TorchModel
 from tests.evaluation.test_baselines import tones
 
 
@@ -17,7 +18,7 @@ def part(each: int, languages=CODES) -> Part:
 
 
 def test_languages_that_sound_apart_lie_apart(miniature):
-    model = checkpoint.load_base(str(miniature), 2.0).eval()
+    model = TorchModel(checkpoint.load_base(str(miniature), 2.0))
     points = embedding_map.draw(model, Parts(part(8), part(0), part(3), part(2, ["kk"])))
     assert [point["language"] for point in points] == [code for code in CODES for _ in range(3)] + ["kk"] * 2
     assert all(set(point) == {"x", "y", "language", "bandwidth"} for point in points)

@@ -7,6 +7,8 @@ from lid import LanguageIdentifier, audio
 from lid.data.clip import Clip
 from lid.data.parts import Part, Parts
 from lid.evaluation import fit
+from lid.model.open_set import OpenSetDetector
+from tests.conftest import MODEL
 from tests.recordings import voice, wav
 
 
@@ -25,17 +27,17 @@ def parts() -> Parts:
 
 
 def test_score_and_threshold_are_fitted_on_validation_as_served(identifier: LanguageIdentifier, parts: Parts):
-    embeddings = np.stack([identifier.embedding(speech) for speech in parts.validation.speech])
+    logits, embeddings = zip(*(identifier.evidence(speech) for speech in parts.validation.speech), strict=True)
     codes = [clip.language for clip in parts.validation.clips]
     means = [np.mean([e for e, c in zip(embeddings, codes, strict=True) if c == code], axis=0) for code in ("ru", "en")]
     weight = 100 * np.stack([means[0] - means[1], means[1] - means[0], 0 * means[0]])
     middle = weight @ np.mean(means, axis=0)
-    detector = identifier.detector.with_sounds(("ru", "en", "tr"), weight, -middle)
+    detector = OpenSetDetector.load(MODEL).with_sounds(("ru", "en", "tr"), weight, -middle)
 
     fitted = fit.fit_known(identifier.with_detector(detector), parts)
     assert fitted.score_parts == ("rows", "distance", "sounds")
     assert fitted.sounds_trusted == ("ru", "en")  # Uzbek is none of its languages
-    rows = [fitted.log_odds(*one) for one in zip(identifier.logits(embeddings), embeddings, strict=True)]
+    rows = [fitted.log_odds(*one) for one in zip(logits, embeddings, strict=True)]
     assert fitted.score_middle[0] == pytest.approx(np.median(rows), abs=0.1)
     scores = [identifier.with_detector(fitted).identify(speech).known_score for speech in parts.validation.speech]
     assert fitted.threshold == pytest.approx(np.quantile(scores, 0.02), abs=0.1)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from lid import LanguageIdentifier, audio
-from lid.evaluation import out_of_set
-from lid.identify import Prediction
+from lid.evaluation import measure, out_of_set
+from lid.identify import EMBEDDED_MODEL, Prediction
 from tests.conftest import EXAMPLES
 
 
@@ -57,7 +57,7 @@ def test_silence_and_made_up_sounds_are_no_speech():
 
 
 def test_other_scores_come_beside_ours():
-    identifier = LanguageIdentifier.load()
+    identifier = measure.load(EMBEDDED_MODEL)
     speech = [
         audio.decode(EXAMPLES / name)[start : start + 24_000]
         for name in ("uzbek.mp3", "russian.ogg", "english.m4a")

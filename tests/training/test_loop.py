@@ -23,6 +23,7 @@ from lid.model import checkpoint, whisper
 from lid.model.calibration import softmax
 from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
+from lid.model.whisper import TorchModel
 from lid.training import loop
 from lid.training.batches import BalancedBatches, BatchOptions
 from lid.training.config import Optimisation
@@ -173,7 +174,7 @@ def test_the_second_head_learns_what_the_teacher_says(base, corpus, tmp_path):
     trained = Checkpoint.merged(model)
     detector = trained.detector
     assert detector.sounds_languages == SOUNDS
-    embeddings = clip_embeddings(trained.model.float(), corpus.speech)
+    embeddings = clip_embeddings(TorchModel(trained.model.float()), corpus.speech)
     heard = softmax(embeddings @ detector.sounds_weight.T + detector.sounds_bias)
     np.testing.assert_allclose(heard, said(corpus), atol=0.15)
 

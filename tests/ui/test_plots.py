@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from lid.features import FRAME_SECONDS, log_mel
+from lid.features import FRAME_SECONDS
 from lid.identify import Prediction
 from lid.languages import CODES
+from lid.model.whisper import log_mel
 from lid.ui import plots
 from lid.ui.number_format import percent
 from lid.ui.pooling import MAX_ENTRIES, merged, peaks, pool

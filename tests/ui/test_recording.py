@@ -4,36 +4,36 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 
 from lid import InputError, audio
-from lid.features import log_mel
 from lid.ui import recording
 from lid.ui.pooling import MAX_COLUMNS
 from tests.ui.predictions import make_prediction
 
 
-def test_overview_of_a_short_clip_is_the_spectrogram_itself():
+def test_overview_of_a_short_clip_is_the_spectrogram_itself(identifier):
     waveform = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
-    expected = log_mel(torch.from_numpy(waveform)[None])[0].numpy()
-    assert np.allclose(recording.overview_mel(waveform), expected)
+    log_mel = identifier.model.log_mel
+    assert np.allclose(recording.overview_mel(waveform, log_mel), log_mel(waveform[None])[0])
 
 
-def test_overview_of_a_long_clip_is_small_and_floored_under_its_loudest_minute():
+def test_overview_of_a_long_clip_is_small_and_floored_under_its_loudest_minute(identifier):
     waveform = np.random.default_rng(0).normal(0, 1e-6, 130 * 16_000).astype(np.float32)
     waveform[-16_000:] = np.sin(np.arange(16_000) * 0.5)  # a loud last second; the rest lies under Whisper's floor
-    mel = recording.overview_mel(waveform)
+    mel = recording.overview_mel(waveform, identifier.model.log_mel)
     assert mel.shape[0] == 80
     assert mel.shape[1] <= MAX_COLUMNS
     assert np.allclose(mel[:, : mel.shape[1] // 2], mel.max() - 2.0, atol=0.2)
 
 
-def test_shortest_clips_are_drawn():
-    assert recording.overview_mel(np.zeros(100, np.float32)).shape[0] == 80
+def test_shortest_clips_are_drawn(identifier):
+    assert recording.overview_mel(np.zeros(100, np.float32), identifier.model.log_mel).shape[0] == 80
 
 
 def heard(path, identifier) -> recording.RecordingResult:
-    return list(recording.analyse(path, recording.with_progress(identifier.identify), 10.0, audio.DEFAULT_LIMITS))[-1]
+    return list(
+        recording.analyse(path, recording.with_progress(identifier.identify), identifier.model, audio.DEFAULT_LIMITS)
+    )[-1]
 
 
 def test_heard_keeps_the_opening_and_tells_of_damage(clips, identifier):
@@ -82,8 +82,8 @@ def test_the_model_works_only_when_the_next_step_is_asked_for():
 def test_a_part_is_heard_alone_and_keeps_the_times_of_its_file(clips, identifier):
     listen = recording.with_progress(identifier.identify)
     limits = audio.DEFAULT_LIMITS
-    whole = list(recording.analyse(clips["webm"], listen, 10.0, limits))[-1]
-    *_, result = recording.analyse(clips["webm"], listen, 10.0, limits, (10.0, 15.0))
+    whole = list(recording.analyse(clips["webm"], listen, identifier.model, limits))[-1]
+    *_, result = recording.analyse(clips["webm"], listen, identifier.model, limits, (10.0, 15.0))
     assert result.part
     assert result.span == pytest.approx((10.0, 15.0))
     assert whole.span == pytest.approx((0.0, whole.prediction.duration_seconds))
@@ -93,7 +93,7 @@ def test_a_part_is_heard_alone_and_keeps_the_times_of_its_file(clips, identifier
     assert result.prediction.frame_starts[0] >= 10
     assert 9 <= result.first_segment.start < 12
     with pytest.raises(InputError):
-        list(recording.analyse(clips["webm"], listen, 10.0, limits, (500.0, 600.0)))
+        list(recording.analyse(clips["webm"], listen, identifier.model, limits, (500.0, 600.0)))
 
 
 def test_steps_hand_on_errors():

@@ -1,0 +1,69 @@
+"""ONNX Runtime as this package uses it: how graphs are loaded, checked and shared between cores."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from lid.errors import InputError
+
+GRAPHS = Path(__file__).parent / "graphs"  # of the package: what belongs to no checkpoint
+FORMAT = 1  # of the graphs that this version runs; lid/model/graphs writes it into each
+QUIET = 3  # ONNX Runtime's log level for errors
+# Whoever computes next to us: a thread that waits gives its core away at once instead of spinning, and work is dealt
+# out in small pieces, so that a thread whose core another program has leaves the rest to the others.
+SETTINGS = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
+
+
+def session(graph: Path | bytes, kind: str, threads: int | None = None) -> tuple[onnxruntime.InferenceSession, dict]:
+    """A graph of `kind` ready to run, with its metadata. `threads` to compute with: all cores of this process by
+    default.
+
+    Raises InputError when there is none, it is damaged, of another kind, or of a version that this one does not run.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or cores()
+    options.log_severity_level = QUIET
+    for name, value in SETTINGS.items():
+        options.add_session_config_entry(name, value)
+    place = "the graph" if isinstance(graph, bytes) else str(graph)
+    try:
+        opened = onnxruntime.InferenceSession(
+            graph if isinstance(graph, bytes) else graph.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        about = {key: json.loads(value) for key, value in opened.get_modelmeta().custom_metadata_map.items()}
+    except Exception as error:  # what it raises is documented nowhere, and differs
+        raise InputError(f"{place} is no graph that can be run. Copy it again. ({_short(error)})", "model") from error
+    if about.get("graph") != kind:
+        raise InputError(f"{place} is not the graph it should be: {about.get('graph')} in place of {kind}.", "model")
+    if about.get("format") != FORMAT:
+        raise InputError(
+            f"{place} is a graph of format {about.get('format')}; this version of lid runs format {FORMAT}. Make it "
+            "again with `lid export`, or use the version it was made with.",
+            "model",
+        )
+    return opened, about
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(opened: onnxruntime.InferenceSession, outputs: list[str], inputs: dict[str, Any]) -> list:
+    """These outputs, and nothing that they do not need."""
+    return opened.run(outputs, inputs, _only_what_is_asked())
+
+
+@cache
+def _only_what_is_asked() -> onnxruntime.RunOptions:
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
