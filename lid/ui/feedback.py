@@ -28,6 +28,5 @@ def links(prediction: Prediction, damaged: bool, texts: Texts) -> str:
         download(label, FILE, json.dumps({"spoken": code, "answer": numbers}, indent=1), "application/json")
         for code, label in choices.items()
     )
-    return (
-        f"<p class='lid-save lid-wrong' title='{escape(texts.wrong_note)}'><span>{escape(texts.wrong)}</span>{each}</p>"
-    )
+    note = f"<p class='lid-fine'>{escape(texts.wrong_note)}</p>"
+    return f"<p class='lid-save'><span>{escape(texts.wrong)}</span>{each}</p>{note}"

@@ -14,7 +14,8 @@ from lid.verdict import LANGUAGE, decide
 # Seconds of speech after which a language is named, from which probability on, and after which anything else is said:
 # a less sure language, several, none of the three. Of 54 clips heard second by second, none is then named wrongly, and
 # five were when everything was said at once (docs/LOG.md).
-NAMED_AFTER, NAMED_FROM = 1.5, 0.95
+NAMED_AFTER = 1.5
+NAMED_FROM = 0.95
 OTHERS_AFTER = 4.0
 
 

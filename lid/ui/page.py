@@ -1,11 +1,10 @@
 """The page's controller: which event does what. What it shows is made elsewhere.
 
-layout.py has the components, view.py what they show, wording.py the sentences; scripts/*.js is what the browser does by
-itself; launch.py serves the page.
+layout.py has the components, work.py does what was asked, view.py and wording.py say what is then shown; scripts/*.js
+is what the browser does by itself; launch.py serves the page.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,24 +15,20 @@ import gradio as gr
 import numpy as np
 
 from lid import audio
-from lid.audio import Limits, Recording
-from lid.errors import InputError, as_input_error
-from lid.identify import EMBEDDED_MODEL, LanguageIdentifier, Prediction
+from lid.audio import Limits
+from lid.errors import InputError
+from lid.identify import EMBEDDED_MODEL, LanguageIdentifier
 from lid.runtime import cores
-from lid.ui import live, player, settings, table, texts, wording
-from lid.ui.api import Budget, Endpoints
-from lid.ui.examples import Examples
+from lid.ui import live, settings, texts, wording
+from lid.ui.api import Endpoints
 from lid.ui.gradio_patches import call_errors, fair_queue, recorder, sessions, translation, uploads
 from lid.ui.layout import Layout
-from lid.ui.recording import FirstSegment, ProgressUpdate, RecordingResult, analyse, result_of, with_progress
-from lid.ui.texts import Texts
-from lid.ui.turns import Turns
+from lid.ui.recording import with_progress
 from lid.ui.view import View
-from lid.ui.visit import Task, Visit, light
-from lid.verdict import is_damaged
+from lid.ui.visit import Task, Visit
+from lid.ui.work import Work
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
-PROGRESS_EVERY = 0.3  # s between two updates of the progress bar
 ANNOUNCE = "() => document.getElementById('answer').setAttribute('aria-live', 'polite')"  # to screen readers
 SHOW_ANSWER = "() => lidShowAnswer()"
 # The last input of each event is the language in which the browser shows the page.
@@ -56,7 +51,7 @@ def build(
 
 
 class Page:
-    """The functions that the page's events call. Each action of a visitor begins a Task, and `_run` does it."""
+    """The functions that the page's events call. Each action of a visitor begins a Task, and `work` does it."""
 
     def __init__(self, identifier: LanguageIdentifier, gpu: Callable[[Callable], Callable], limits: Limits):
         self.model = identifier.model
@@ -65,18 +60,13 @@ class Page:
         self.hardware = _hardware(identifier.model.device)
         self.name = "" if identifier.name == EMBEDDED_MODEL.name else identifier.name
         self.size = SIZES.get(self.model.d_model, "")
-        self._steps = gpu(with_progress(identifier.identify))
-        self._attention = gpu(identifier.attention)
-        self._turns = Turns()
-        self._examples = Examples(self._analyse, self._head_attention)
-        self._tasks: dict[str, Callable[..., Iterator[dict | None]]]
-        self._tasks = {"file": self._file, "files": self._files, "example": self._example, "live": self._live}
-        self._tasks["nothing"] = self._nothing
+        steps, attention = gpu(with_progress(identifier.identify)), gpu(identifier.attention)
         with gr.Blocks(title=texts.ENGLISH.title, analytics_enabled=False) as self.blocks:
             self.at = Layout(self.layers, self.heads)
             self.view = View(self.at, self.hardware, self.name, self.size)
+            self.work = Work(self.at, self.view, steps, attention, self.model, limits)
             self._wire()
-            Endpoints(self._identify, limits).add()
+            Endpoints(self.work.identify, limits).add()
         fair_queue.install()
         sessions.install()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
@@ -104,7 +94,7 @@ class Page:
         self.blocks.load(None, None, at.shown, js=RESTORE)
 
     def _starts(self, event: Callable, begin: Callable, given, cleared, js: str = WITH_LANGUAGE, group="model") -> None:
-        """An action: `begin` is called at once, outside the queue, with what is `given`; then `_run` does its Task. A
+        """An action: `begin` is called at once, outside the queue, with what is `given`; then its Task is done. A
         kept example does not wait for other visitors' recordings, so the examples are a `group` of their own."""
         at = self.at
         inputs = [*_listed(given), at.visit, *([at.asked] if js != WITH_LANGUAGE else []), at.language]
@@ -113,7 +103,7 @@ class Page:
         begun = event(begin, inputs, outputs, js=js, api_visibility="private", **now)
         begun.then(None, js=SHOW_ANSWER)
         inputs = [at.visit, at.layer, at.head, at.language]
-        self._ends(begun.then(self._run, inputs, at.shown, **self._model_call(group)))
+        self._ends(begun.then(self.work.run, inputs, at.shown, **self._model_call(group)))
 
     def _model_call(self, group: str) -> dict[str, Any]:
         return {
@@ -207,7 +197,7 @@ class Page:
 
     def _on_choice(self, visit: Visit, layer: int, head: int, language: str | None) -> dict:
         first = visit.first_segment
-        drawn = self._drawn(first, layer, head, texts.choose(language)) if first else {}
+        drawn = self.work.drawn(first, layer, head, texts.choose(language)) if first else {}
         return drawn if visit.first_segment is first else {}
 
     def _on_live_start(self, visit: Visit, language: str | None) -> dict:
@@ -225,7 +215,7 @@ class Page:
         if visit.newest != buffer.action or not buffer.due(time.monotonic()):
             return {self.at.buffer: buffer}
         buffer.answered = time.monotonic()
-        card = live.card(self._identify(buffer.waveform), texts.choose(buffer.language))
+        card = live.card(self.work.identify(buffer.waveform), texts.choose(buffer.language))
         return {**({self.at.answer: card} if visit.newest == buffer.action else {}), self.at.buffer: buffer}
 
     def _on_live_end(
@@ -235,144 +225,11 @@ class Page:
         if buffer is None or visit.newest != buffer.action:  # something newer has begun
             return
         visit.begin(Task("live", (buffer.waveform,)) if len(buffer.samples) else Task("nothing"))
-        yield from self._run(visit, layer, head, language)
+        yield from self.work.run(visit, layer, head, language)
 
     def _begun(self, visit: Visit, task: Task, language: str | None, name: str = "") -> dict:
         visit.begin(task)
         return {**self.view.card(wording.reading(texts.choose(language), name)), self.at.visit: visit}
-
-    # What it leads to. Each of these yields updates of the page, and None after a step with nothing to show.
-
-    def _run(self, visit: Visit, layer: int, head: int, language: str | None) -> Iterator[dict]:
-        """Do what was asked last. It ends as soon as something newer is asked."""
-        task, action = visit.take()
-        if task is None:
-            return
-        words = texts.choose(language)
-        for update in visit.while_newest(action, self._tasks[task.kind](visit, words, *task.arguments)):
-            if update is not None:
-                yield update
-        if visit.newest == action and visit.first_segment:
-            drawn = self._drawn(visit.first_segment, layer, head, words)
-            if visit.newest == action:
-                yield drawn
-
-    def _nothing(self, visit: Visit, words: Texts) -> Iterator[dict]:
-        yield self.view.card(wording.waiting(words))  # over what was still on its way to the browser
-
-    def _file(
-        self, visit: Visit, words: Texts, path: str | Path, name: str, part: tuple[float, float] | None = None
-    ) -> Iterator[dict | None]:
-        yield self.view.card(wording.reading(words, name))  # over what the action before was still sending
-        if isinstance(path, Path):
-            sound = player.of_example(path, name, words)
-        elif os.path.exists(path):
-            sound = player.of_upload(path, words) + wording.add(words)
-        else:
-            yield self.view.card(wording.failure(words, words.gone))
-            return
-        results = self._analyse(path, part)
-        yield from self._answer(results, visit, words, sound, name, key=visit.remember(path, name))
-
-    def _example(self, visit: Visit, words: Texts, path: Path) -> Iterator[dict | None]:
-        name = words.example_names[path.stem]
-        visit.rows = []
-        aside = self.view.kept(words) if path in self._examples else ""
-        sound = player.of_example(path, name, words)
-        yield from self._answer(
-            self._examples.analyse(path), visit, words, sound, name, aside, visit.remember(path, name)
-        )
-
-    def _live(self, visit: Visit, words: Texts, waveform: np.ndarray) -> Iterator[dict | None]:
-        visit.rows = []
-        recording = Recording((waveform,))
-        results = (
-            result_of(recording, step, self.model) if isinstance(step, Prediction) else step
-            for step in self._in_turns(recording)
-        )
-        yield from self._answer(results, visit, words, player.of_waveform(waveform, words), words.live)
-
-    def _answer(
-        self,
-        results: Iterator[ProgressUpdate | RecordingResult],
-        visit: Visit,
-        words: Texts,
-        sound: str,
-        name: str = "",
-        aside: str = "",
-        key: str = "",
-    ) -> Iterator[dict | None]:
-        """The progress bar with the languages so far, then the answer and its pictures. `key` is what the page calls
-        the recording, where a part of it can be asked for."""
-        updated = began = time.perf_counter()
-        so_far: list[ProgressUpdate] = []
-        try:
-            for result in results:
-                if isinstance(result, RecordingResult):
-                    took = aside or self.view.took(time.perf_counter() - began, words)
-                    visit.first_segment = result.first_segment
-                    yield self.view.answer(result, words, sound, took, name, key)
-                    if key and not visit.rows and not result.part:
-                        visit.rows = [table.Row(name, light(result.prediction), result.damaged, key=key)]
-                    return
-                so_far.append(result)
-                if time.perf_counter() - updated < PROGRESS_EVERY or result.share == 1:
-                    yield None
-                    continue
-                updated = time.perf_counter()
-                yield {self.at.answer: wording.working(so_far, words, name)}
-        except InputError as error:
-            yield self.view.card(wording.problem(error, words, self.limits))
-
-    def _files(self, visit: Visit, words: Texts, paths: list[str]) -> Iterator[dict | None]:
-        """A table that is filled row by row, after the rows that are there."""
-        try:
-            budget = Budget(paths, self.limits)
-        except InputError as error:
-            yield self.view.card(wording.problem(error, words, self.limits))
-            return
-        before = visit.rows
-        rows = [table.Row(Path(path).name, key=visit.remember(path, Path(path).name)) for path in paths]
-        done: dict[str, tuple[Prediction, bool]] = {}
-        yield self.view.card(table.as_html([*before, *rows], words))
-        for number, (row, path) in enumerate(list(zip(rows, paths, strict=True))):
-            try:
-                if (same := budget.key(path)) not in done:
-                    recording = budget.read(path)
-                    for step in self._in_turns(recording):
-                        if isinstance(step, Prediction):
-                            done[same] = (light(step), is_damaged(recording))
-                        yield None
-                row = replace(row, prediction=done[same][0], damaged=done[same][1])
-            except Exception as error:  # whatever happens to one file, the others go on
-                row = replace(row, error=wording.explained(as_input_error(error), words, self.limits))
-            rows[number] = row
-            yield {self.at.answer: table.as_html([*before, *rows], words)}
-        visit.rows = [*before, *rows]
-
-    # The model.
-
-    def _in_turns(self, sound: np.ndarray | Recording) -> Iterator[ProgressUpdate | Prediction]:
-        return self._turns.each(self._steps(sound))
-
-    def _identify(self, sound: np.ndarray | Recording) -> Prediction:
-        return next(step for step in self._in_turns(sound) if isinstance(step, Prediction))
-
-    def _analyse(
-        self, path: str | os.PathLike, part: tuple[float, float] | None = None
-    ) -> Iterator[ProgressUpdate | RecordingResult]:
-        return analyse(path, self._in_turns, self.model, self.limits, part)
-
-    def _drawn(self, first_segment: FirstSegment, layer: int, head: int, words: Texts) -> dict:
-        """`head` 0 is the average of all."""
-        weights, start = self._examples.attention(first_segment, layer, head)
-        return self.view.attention(weights, start, words)
-
-    def _head_attention(self, first_segment: FirstSegment, layer: int, head: int) -> tuple[np.ndarray, float]:
-        """Attention weights (frames, frames) and the second at which the first frame starts."""
-        with self._turns.taken():
-            weights, start = self._attention(first_segment.waveform, layer - 1)
-        return weights[head - 1] if head else weights.mean(axis=0), first_segment.start + start
 
 
 # Shown after a call that failed; the browser knows why (gradio_patches/browser/call_failure.js).

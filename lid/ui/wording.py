@@ -288,7 +288,7 @@ def counted(forms: tuple[str, ...], count: int, texts: Texts) -> str:
 
 
 def _copy(label: str, text: str, texts: Texts) -> str:
-    """A button that copies a text, by page.js."""
+    """A button that copies a text, by copy.js."""
     quoted = (
         text.replace("&", "&amp;").replace("'", "&#x27;").replace("<", "&lt;")
     )  # the many double quotes of JSON may stay

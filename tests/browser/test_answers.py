@@ -142,10 +142,13 @@ def test_a_row_opens_its_answer(open_page, clips):
 
 def test_earlier_answers_stay_at_hand_and_can_be_compared(open_page):
     page = open_page()
+    heard = []
     for name, kind in (("Uzbek", "uz"), ("Russian", "ru")):
         example(page, name)
         page.locator(f"#answer [data-kind={kind}]").wait_for()
         page.locator("#attention .heatmaplayer image").wait_for()
+        page.wait_for_timeout(500)
+        heard.append(page.locator("#mel .heatmaplayer image").get_attribute("href"))
     page.locator("#earlier summary").click()
     page.get_by_role("button", name="Compare").click()
     dialog = page.locator("dialog")
@@ -153,7 +156,8 @@ def test_earlier_answers_stay_at_hand_and_can_be_compared(open_page):
     dialog.get_by_role("button", name="Close").click()
     page.locator("[data-earlier]").first.click()
     page.locator("#answer [data-kind=uz]").wait_for()
-    page.locator("#mel .heatmaplayer image").wait_for()
+    shown = "document.querySelector('#mel .heatmaplayer image')?.getAttribute('href')"
+    page.wait_for_function(f"(heard) => {shown} === heard", arg=heard[0])
 
 
 def test_a_reload_keeps_the_last_answer(open_page, clips):
@@ -173,7 +177,7 @@ def test_a_player_whose_file_is_gone_says_so(open_page, app, clips):
     page.wait_for_function("document.querySelector('#answer audio').readyState >= 1")
     for kept in app.uploads.rglob(clips["speech"].name):
         kept.unlink()
-    page.evaluate("document.querySelector('#answer audio').load()")
+    page.evaluate("document.querySelector('#answer audio').src += '?again'")  # not what the browser keeps of it
     page.get_by_text("has been deleted from the server").wait_for()
 
 

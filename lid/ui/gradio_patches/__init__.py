@@ -18,5 +18,5 @@ upgrade is: install, run those tests and tests/browser, read the docstrings of w
     json_schema     the shape of an endpoint's JSON, stated in the API
     translation     texts that the browser translates
     recorder        how long the pieces are that live mode sends
-    browser         what page.js needs from Gradio's own page: browser/*.js
+    browser         what the scripts need from Gradio's own page: browser/*.js
 """

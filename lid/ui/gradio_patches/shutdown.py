@@ -21,7 +21,7 @@ from gradio.server_messages import ProcessCompletedMessage
 from lid.ui.gradio_patches import multipart
 from lid.ui.texts import ENGLISH
 
-SENTENCE = ENGLISH.restarting  # page.js recognises it and shows it in the page's language
+SENTENCE = ENGLISH.restarting  # call_failure.js recognises it; it is shown in the page's language
 
 
 def notify_clients_on_sigterm(page: gr.Blocks) -> None:

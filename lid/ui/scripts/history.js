@@ -17,7 +17,15 @@
   const text = (card, part) => card.querySelector(part)?.textContent.trim().replace(/\s+/g, " ") ?? "";
   const isAnswer = (card) => card && !["waiting", "working", "listening", "problem"].includes(card.dataset.kind);
 
-  const keep = (values) => {
+  // Gradio marks some pictures as updates; given back so, they would not be drawn.
+  const plain = (value) => {
+    if (!value || typeof value !== "object") return value;
+    const { __type__, ...rest } = value;
+    return rest;
+  };
+
+  const keep = (shown) => {
+    const values = shown.map(plain);
     const card = read(values[0]);
     if (!isAnswer(card)) return;
     document.body.classList.remove("lid-restored", "lid-stored");

@@ -7,7 +7,8 @@
 // Check at an upgrade: getUserMedia, `.record-button`, `.stop-button`, `select.mic-select`.
 (() => {
   const RECORDERS = ["#microphone", "#live"], BUTTONS = ".record-button, .stop-button";
-  let problem = "denied", opened = null;
+  const SHORTEST = 1000;  // ms of recording
+  let problem = "denied", opened = null, began = 0;
 
   const browser = () => {
     const agent = navigator.userAgent;
@@ -85,6 +86,14 @@
       click.stopImmediatePropagation();
       return open(pressed);
     }
+    // Gradio fails when it is to end a recording that has hardly begun.
+    const wait = pressed.matches(".stop-button") ? SHORTEST - (performance.now() - began) : 0;
+    if (wait > 0) {
+      click.preventDefault();
+      click.stopImmediatePropagation();
+      return setTimeout(() => pressed.click(), wait);
+    }
+    if (pressed.matches(".record-button")) began = performance.now();
     const next = pressed.matches(".record-button") ? "stop-button" : "record-button";
     const hand = (tries) => {
       const other = button(next);
