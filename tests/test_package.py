@@ -28,7 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 SOMETIMES = {"spaces", "tomli", "tomllib"}  # a Space brings the first; Python 3.10 has the second in place of the third
 PEERS = {"faster_whisper", "tokenizers"}  # of benchmarks/speed_peers.py, from an environment of its own
-TOOLS = {"ruff", "mypy", "pytest-cov", "hatchling", "tomli"}  # commands, and what others import
+TOOLS = {"ruff", "mypy", "pytest-cov", "hatchling", "tomli", "flask", "flask-cors"}  # commands, and what others import
 
 
 def names(lines: list[str]) -> set[str]:
@@ -40,6 +40,7 @@ BASE, APP, GPU, TRAIN, DEV = (
     names(lines)
     for lines in (PROJECT["dependencies"], EXTRAS["app"], EXTRAS["gpu"], EXTRAS["gpu"] + EXTRAS["train"], EXTRAS["dev"])
 )
+BATCH = names(EXTRAS["batch"])
 
 
 @cache
@@ -119,7 +120,8 @@ PACKAGE = set((ROOT / "lid").rglob("*.py")) | {PAGE, RECIPE}
 # `lid FILE` and `from lid import LanguageIdentifier`. On a GPU, identify.py loads more.
 SERVING = reached(COMMAND, *(ROOT / "lid" / name for name in ("identify.py", "answers.py", "vad.py")), loading=True)
 ONLY_PAGE = (reached(PAGE, loading=True) | set((ROOT / "lid" / "ui").rglob("*.py"))) - SERVING
-ONLY_TRAINING = PACKAGE - SERVING - ONLY_PAGE
+ONLY_BATCH = set((ROOT / "lid" / "batch").rglob("*.py"))
+ONLY_TRAINING = PACKAGE - SERVING - ONLY_PAGE - ONLY_BATCH
 
 
 def undeclared(found: dict[str, Path], declared: set[str]) -> dict[str, Path]:
@@ -140,14 +142,19 @@ def test_training_needs_the_extra_train():
     assert not undeclared(distributions(SERVING, loading=False), BASE | TRAIN)  # what is fitted, not served
 
 
+def test_the_command_batch_needs_the_extra_batch():
+    assert not undeclared(distributions(ONLY_BATCH), BASE | BATCH | GPU)
+
+
 def test_tests_and_benchmarks_need_the_extra_dev():
-    assert not undeclared(distributions(workshop()), BASE | APP | TRAIN | DEV)
+    assert not undeclared(distributions(workshop()), BASE | APP | TRAIN | BATCH | DEV)
 
 
 def test_nothing_is_declared_that_is_not_used():
     assert distributions(SERVING).keys() >= BASE
     assert distributions(ONLY_PAGE).keys() >= APP
     assert distributions(ONLY_TRAINING).keys() | distributions(SERVING, loading=False).keys() >= TRAIN
+    assert distributions(ONLY_BATCH).keys() >= BATCH
     assert distributions(workshop()).keys() >= DEV - TOOLS
 
 

@@ -72,8 +72,14 @@ BATCH_SCHEMA = {"type": "array", "items": {"anyOf": [PREDICTION_SCHEMA, ERROR_SC
 class Endpoints:
     """The functions behind the endpoints, for one model and its limits."""
 
-    def __init__(self, identify: Callable[[Recording], Prediction], limits: Limits):
+    def __init__(
+        self,
+        identify: Callable[[Recording], Prediction],
+        limits: Limits,
+        identify_batch: Callable[[list[Recording]], list[Prediction]] | None = None,
+    ):
         self._identify = identify
+        self._identify_batch = identify_batch or (lambda recordings: [identify(one) for one in recordings])
         self.limits = limits
 
     def add(self) -> None:
@@ -123,13 +129,25 @@ class Endpoints:
             budget = Budget(files, self.limits)
         except InputError as error:
             raise _told(error) from error
-        return [self._one(path, budget) for path in files or []]
+        read = [self._read(path, budget) for path in files or []]
+        answers = iter(self._answers([one for one in read if isinstance(one, Recording)]))
+        return [next(answers) if isinstance(one, Recording) else one for one in read]
 
-    def _one(self, path: str, budget: "Budget") -> dict:
+    def _read(self, path: str, budget: "Budget") -> Recording | dict:
+        """A recording, or its error: whatever happens to one file, the others go on."""
         try:
-            return self._answer(budget.spend(audio.read(path, budget.limits())))
-        except Exception as error:  # whatever happens to one file, the others go on
+            return budget.spend(audio.read(path, budget.limits()))
+        except Exception as error:
             return {"error": _sentence(budget.explained(as_input_error(error)))}
+
+    def _answers(self, recordings: list[Recording]) -> list[dict]:
+        try:
+            predictions = self._identify_batch(recordings)
+            return [one.to_dict(is_damaged(sound)) for sound, one in zip(recordings, predictions, strict=True)]
+        except Exception as error:
+            if len(recordings) == 1:
+                return [{"error": _sentence(as_input_error(error))}]
+            return [answer for one in recordings for answer in self._answers([one])]
 
     def _answer(self, recording: Recording) -> dict:
         return self._identify(recording).to_dict(is_damaged(recording))

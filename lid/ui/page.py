@@ -70,7 +70,7 @@ class Page:
         with gr.Blocks(title=texts.ENGLISH.title, analytics_enabled=False) as self.blocks:
             self._lay_out()
             self._wire()
-            Endpoints(self._identify, limits).add()
+            Endpoints(self._identify, limits, gpu(identifier.identify_batch)).add()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
         queue_full.localize(self.blocks)
         call_errors.explain(self.blocks)
