@@ -25,8 +25,9 @@ SOUNDS = sorted(
 @pytest.fixture(scope="module")
 def store():
     """S3 on 127.0.0.1, which this process and those that it starts take for the real one; an fsspec file system."""
-    moto = pytest.importorskip("moto.server", reason="pip install 'lid-uz-ru-en[dev]': s3:// is not tested")
-    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -148,6 +148,10 @@ def test_training_needs_the_extra_train():
     assert not undeclared(distributions(SERVING, loading=False), BASE | TRAIN)  # what is fitted, not served
 
 
+def test_the_command_batch_needs_the_extra_batch():
+    assert not undeclared(distributions(ONLY_BATCH), BASE | BATCH | GPU)
+
+
 def test_tests_and_benchmarks_need_the_extra_dev():
     assert not undeclared(distributions(workshop()), BASE | APP | BATCH | TRAIN | DEV)
 
@@ -157,6 +161,7 @@ def test_nothing_is_declared_that_is_not_used():
     assert distributions(ONLY_PAGE).keys() >= APP
     assert distributions(ONLY_BATCH).keys() >= BATCH
     assert distributions(ONLY_TRAINING).keys() | distributions(SERVING, loading=False).keys() >= TRAIN
+    assert distributions(ONLY_BATCH).keys() >= BATCH
     assert distributions(workshop()).keys() >= DEV - TOOLS
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 
@@ -19,7 +19,6 @@ from lid.ui.settings import BATCH_CPU, MAX_FILES
 from lid.ui.texts import ENGLISH
 from lid.verdict import KINDS, is_damaged
 
-Answer = TypeVar("Answer")
 _PROBABILITIES = {"type": "object", "properties": {code: {"type": "number"} for code in CODES}}
 _ENTRY = {
     "type": "object",
@@ -74,8 +73,14 @@ BATCH_SCHEMA = {"type": "array", "items": {"anyOf": [PREDICTION_SCHEMA, ERROR_SC
 class Endpoints:
     """The functions behind the endpoints, for one model and its limits."""
 
-    def __init__(self, identify: Callable[[Recording], Prediction], limits: Limits):
+    def __init__(
+        self,
+        identify: Callable[[Recording], Prediction],
+        limits: Limits,
+        identify_batch: Callable[[list[Recording]], list[Prediction]] | None = None,
+    ):
         self._identify = identify
+        self._identify_batch = identify_batch or (lambda recordings: [identify(one) for one in recordings])
         self.limits = limits
 
     def add(self) -> None:
@@ -125,13 +130,28 @@ class Endpoints:
             budget = Budget(files, self.limits)
         except InputError as error:
             raise _told(error) from error
-        return [self._one(path, budget) for path in files or []]
+        keys = [budget.key(path) for path in files or []]
+        read = {key: self._read(path, budget) for key, path in dict(zip(keys, files or [], strict=True)).items()}
+        heard = {key: one for key, one in read.items() if isinstance(one, Recording)}
+        answers = {key: one for key, one in read.items() if isinstance(one, dict)}
+        answers |= zip(heard, self._answers(list(heard.values())), strict=True)
+        return [answers[key] for key in keys]
 
-    def _one(self, path: str, budget: "Budget") -> dict:
+    def _read(self, path: str, budget: "Budget") -> Recording | dict:
+        """A recording, or its error: whatever happens to one file, the others go on."""
         try:
-            return budget.once(path, self._answer)
-        except Exception as error:  # whatever happens to one file, the others go on
+            return budget.read(path)
+        except Exception as error:
             return {"error": _sentence(as_input_error(error))}
+
+    def _answers(self, recordings: list[Recording]) -> list[dict]:
+        try:
+            predictions = self._identify_batch(recordings)
+            return [one.to_dict(is_damaged(sound)) for sound, one in zip(recordings, predictions, strict=True)]
+        except Exception as error:
+            if len(recordings) == 1:
+                return [{"error": _sentence(as_input_error(error))}]
+            return [answer for one in recordings for answer in self._answers([one])]
 
     def _answer(self, recording: Recording) -> dict:
         return self._identify(recording).to_dict(is_damaged(recording))
@@ -140,7 +160,7 @@ class Endpoints:
 class Budget:
     """What the files of one batch may take together: as many seconds of sound as one recording may last, and BATCH_CPU
     seconds of processor time before they give sound. So a batch keeps other visitors waiting no longer than one long
-    recording does. The same file is decoded and identified once."""
+    recording does. Files with the same `key` need to be read and identified once."""
 
     def __init__(self, files: list[str] | None, limits: Limits):
         """Raises InputError when there are no files, or too many."""
@@ -151,31 +171,21 @@ class Budget:
         self._limits = limits
         self._left = limits.max_seconds
         self._cost = audio.Cost(BATCH_CPU)
-        self._done: dict[str, Any] = {}  # checksum of a file -> what came of it, or its InputError
-
-    def once(self, path: str, work: Callable[[Recording], Answer]) -> Answer:
-        """What `work` makes of the recording at `path`. Raises InputError for a file that cannot be used, and for one
-        that is too much after those before it."""
-        key = self.key(path)
-        if key not in self._done:
-            try:
-                self._done[key] = work(self.read(path))
-            except InputError as error:
-                self._done[key] = error
-        if isinstance(self._done[key], InputError):
-            raise self._done[key]
-        return self._done[key]
 
     def key(self, path: str) -> str:
-        """Equal for equal files: a checksum of their bytes."""
-        with open(path, "rb") as file:
-            digest = hashlib.sha256()
-            while piece := file.read(1024**2):
-                digest.update(piece)
+        """Equal for equal files: a checksum of their bytes; the path itself where it cannot be opened."""
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.sha256()
+                while piece := file.read(1024**2):
+                    digest.update(piece)
+        except OSError:
+            return path
         return digest.hexdigest()
 
     def read(self, path: str) -> Recording:
-        """The recording at `path`, which takes its part of the budget. Raises InputError as `once` does."""
+        """The recording at `path`, which takes its part of the budget. Raises InputError for a file that cannot be used,
+        and for one that is too much after those before it."""
         if self._cost.left <= 0:
             sentence = "The files before this one took too long to decode. Send this one apart."
             raise InputError(sentence, "too_costly_together")

@@ -66,7 +66,7 @@ class Page:
             self.view = View(self.at, self.hardware, self.name, self.size)
             self.work = Work(self.at, self.view, steps, attention, self.model, limits)
             self._wire()
-            Endpoints(self.work.identify, limits).add()
+            Endpoints(self.work.identify, limits, gpu(identifier.identify_batch)).add()
         fair_queue.install()
         sessions.install()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
