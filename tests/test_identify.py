@@ -206,7 +206,7 @@ def test_progress_goes_over_both_speakers(identifier):
 def test_one_usable_channel_is_as_sure_as_alone(identifier, other):
     alone = identifier.identify(audio.decode(wav(voice("uz", 6))))
     told = identifier.identify(audio.read(wav(stereo(other, voice("uz", 6))))).to_dict()
-    assert told["probabilities"] == alone.probabilities
+    assert told["probabilities"] == pytest.approx(alone.probabilities, abs=1e-3)
     assert told["channels"] == {"kind": "one", "heard": [2], "of": 2}
     assert "speakers" not in told
 
@@ -249,8 +249,9 @@ def test_only_speech_that_is_refused_sounds_like_something(identifier, hearing, 
 
 
 def test_a_second_head_changes_no_other_answer(identifier, hearing, spoken):
-    heard = hearing.with_detector(replace(hearing.detector, threshold=identifier.detector.threshold))
-    assert heard.identify(spoken).to_dict() == identifier.identify(spoken).to_dict()
+    fitted = OpenSetDetector.load(MODEL)
+    heard = hearing.with_detector(replace(hearing.detector, threshold=fitted.threshold))
+    assert heard.identify(spoken).to_dict() == identifier.with_detector(fitted).identify(spoken).to_dict()
 
 
 def test_each_speaker_sounds_like_something(hearing):

@@ -184,7 +184,7 @@ class Budget:
         return digest.hexdigest()
 
     def read(self, path: str) -> Recording:
-        """The recording at `path`, which takes its part of the budget. Raises InputError for a file that cannot be used,
+        """The recording at `path`; it takes its part of the budget. Raises InputError for a file that cannot be used,
         and for one that is too much after those before it."""
         if self._cost.left <= 0:
             sentence = "The files before this one took too long to decode. Send this one apart."

@@ -235,7 +235,7 @@ def test_the_space_has_the_app_the_model_and_nothing_else(sent, root):
         name for name in code if "__pycache__" not in name and (root / name).exists()
     }
     others = {name for name in files if name.split("/")[0] not in ("lid", "assets")}
-    linked = {"examples/node.mjs", "examples/plain_onnxruntime.py", "notebooks/train_on_colab.ipynb"}  # from README.md
+    linked = {"examples/node.mjs", "examples/plain_onnxruntime.py", "notebooks/train_on_colab.ipynb", "docs/SCALE.md"}
     assert others == {".gitattributes", "README.md", "REPORT.md", "LICENSE", "app.py", "requirements.txt"} | linked
     model = {name.removeprefix("assets/model/") for name in files if name.startswith("assets/model/")}
     assert model == {
