@@ -19,10 +19,10 @@ ICON = (
 )
 BROWSER_TEXTS = ("title", "record", "stop", "upload", "upload_phone", "drop", "earlier", "compare", "close", "device")
 # Gradio loads the page piece by piece, and its parts would jump. They are unseen until the last one, the recorder, is
-# there; after two seconds they are seen in any case.
+# there; after four seconds they are seen in any case.
 STEADY = """<style>
 .gradio-container { width: 100%; max-width: 1120px; margin: 0 auto }
-.gradio-container:not(:has(.record-button)) main { visibility: hidden; animation: lid-seen 0s 2s forwards }
+.gradio-container:not(:has(.record-button)) main { visibility: hidden; animation: lid-seen 0s 4s forwards }
 @keyframes lid-seen { to { visibility: visible } }
 </style>"""
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]  # nothing to download

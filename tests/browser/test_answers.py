@@ -172,7 +172,7 @@ def test_a_reload_keeps_the_last_answer(open_page, clips):
 
 
 def test_a_player_whose_file_is_gone_says_so(open_page, app, clips):
-    page = open_page(told=404)
+    page = open_page(told=403)
     upload(page, clips["speech"])
     page.wait_for_function("document.querySelector('#answer audio').readyState >= 1")
     for kept in app.uploads.rglob(clips["speech"].name):

@@ -61,6 +61,7 @@
   navigator.mediaDevices.getUserMedia = async (wanted) => {
     const stream = opened ?? await ask(wanted);
     opened = null;
+    began = performance.now();
     follow(stream);
     return stream;
   };
