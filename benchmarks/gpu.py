@@ -159,8 +159,8 @@ def main() -> None:
     lines = [
         f"{peak(options.device, precision)[1]}; {precision}.",
         "",
-        "| shape | recording | at once | network, recordings / s | share of the peak | `identify_batch`, recordings / s "
-        "| stock pipeline, recordings / s | network against it |",
+        "| shape | recording | at once | network, recordings / s | share of the peak "
+        "| `identify_batch`, recordings / s | stock pipeline, recordings / s | network against it |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for shape in options.shapes:
