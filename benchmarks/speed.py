@@ -2,7 +2,8 @@
 
     python benchmarks/speed.py --whisper-model FOLDER --ctranslate2-model FOLDER --peer-python PYTHON --write
 
-- ours: `LanguageIdentifier.identify`, waveform to answer, with the embedded model.
+- ours: `LanguageIdentifier.identify`, waveform to answer, with the embedded model's graphs; and with its encoder in
+  PyTorch, in float32.
 - stock: Transformers' `pipeline("audio-classification")`, whisper-base's encoder at its 30 s window (random weights:
   time does not depend on them).
 - Whisper: language detection as openai/whisper does it, with Transformers; needs `--whisper-model`, a folder of
@@ -41,9 +42,9 @@ WINDOW = 500  # frames of 20 ms that the embedded model hears at once
 BASE = {"d_model": 512, "encoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
 MEDIUM = {"d_model": 1024, "encoder_layers": 24, "encoder_attention_heads": 16, "encoder_ffn_dim": 4096}
 TARGETS = {
-    5: {"stock": 20, "faster-whisper": 12},
-    10: {"stock": 10, "faster-whisper": 6},
-    30: {"stock": 2, "faster-whisper": 1.5},
+    5: {"stock": 24, "faster-whisper": 12},
+    10: {"stock": 12, "faster-whisper": 6},
+    30: {"stock": 4, "faster-whisper": 1.5},
 }
 HOUR = 3600
 PAGE_SECONDS = 10
@@ -67,8 +68,9 @@ class Contender:
         command = [python, str(PROCESS), kind, "--speech", str(speech), "--threads", str(threads)]
         command += [part for key, value in options.items() for part in (f"--{key}", str(value))]
         environment = {**OFFLINE, "OMP_NUM_THREADS": str(threads)}
+        cores = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(
-            command,
+            ["taskset", "-c", ",".join(map(str, cores)), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -109,6 +111,7 @@ def main() -> None:
         if options.medium:
             results["medium"] = medium(folder, speech, options)
         results["peak"] = {threads: peak(speech, threads) for threads in {*options.threads, THREADS[-1]}}
+        results["busy"] = busy(folder, speech)
         results["page"] = page(speech, options.threads, options.rounds)
         if options.cold_rounds:
             results["cold"] = cold(folder, options.cold_rounds)
@@ -157,6 +160,7 @@ def prepare(folder: Path, medium: bool) -> Path:
 
     from lid import audio
     from lid.model.checkpoint import shorten
+    from lid.release.export import export
 
     names = ("uzbek.mp3", "russian.ogg", "english.m4a")
     speech = folder / "speech.npy"
@@ -167,6 +171,7 @@ def prepare(folder: Path, medium: bool) -> Path:
         model.save_pretrained(folder / f"{name}-stock")
         WhisperFeatureExtractor().save_pretrained(folder / f"{name}-stock")
         shorten(model, WINDOW * 0.02).save_pretrained(folder / f"{name}-ours")
+        export(folder / f"{name}-ours")
     return speech
 
 
@@ -174,7 +179,7 @@ def contenders(folder: Path, speech: Path, threads: int, options: argparse.Names
     """All of whisper-base's size, started and warm."""
     started = [
         Contender("ours", "ours", speech, threads, model=ROOT / "assets" / "model"),
-        Contender("ours, float32", "ours", speech, threads, model=ROOT / "assets" / "model", dtype="float32"),
+        Contender("ours, PyTorch", "pytorch", speech, threads, model=ROOT / "assets" / "model"),
         Contender("stock", "stock", speech, threads, model=folder / "base-stock"),
     ]
     if options.whisper_model:
@@ -235,6 +240,33 @@ def peak(speech: Path, threads: int) -> dict[str, float]:
     return {name: max(one[name] for one in found) for name in found[0]}
 
 
+def busy(folder: Path, speech: Path, seconds: float = 5, rounds: int = 7) -> dict[str, float]:
+    """How many times slower an answer is on all threads while another program keeps one of the cores busy."""
+    threads = THREADS[-1]
+    started = [
+        Contender("ours", "ours", speech, threads, model=ROOT / "assets" / "model"),
+        Contender("ours, PyTorch", "pytorch", speech, threads, model=ROOT / "assets" / "model"),
+        Contender("stock", "stock", speech, threads, model=folder / "base-stock"),
+    ]
+    took: dict[str, list[float]] = {}
+    for with_neighbour in (False, True):
+        neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if with_neighbour else None
+        for contender in started:
+            contender.ask(seconds)
+        asked = {c.name: [] for c in started}
+        for _ in range(rounds):
+            for contender in started:
+                asked[contender.name].append(contender.ask(seconds)["wall"])
+        for name, walls in asked.items():
+            took.setdefault(name, []).append(median(walls))
+        if neighbour:
+            neighbour.kill()
+            neighbour.wait()
+    for contender in started:
+        contender.close()
+    return {name: with_other / alone for name, (alone, with_other) in took.items()}
+
+
 def page(speech: Path, each: tuple[int, ...], rounds: int) -> dict[int, dict[str, float]]:
     """Seconds from a 10 s file to its answer and all pictures in the running app."""
     found = {}
@@ -268,8 +300,10 @@ def cold(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
             _, status, usage = os.wait4(process.pid, 0)
             if status:
                 raise SystemExit(f"{command} ended with status {status}")
-            times[name].append({"wall": time.perf_counter() - start, "cpu": usage.ru_utime + usage.ru_stime})
-    return {name: {key: median(one[key] for one in all_) for key in ("wall", "cpu")} for name, all_ in times.items()}
+            spent = usage.ru_utime + usage.ru_stime
+            times[name].append({"wall": time.perf_counter() - start, "cpu": spent, "rss": usage.ru_maxrss * 1024})
+    keys = ("wall", "cpu", "rss")
+    return {name: {key: median(one[key] for one in all_) for key in keys} for name, all_ in times.items()}
 
 
 def hour(folder: Path) -> dict[str, float]:
@@ -346,11 +380,18 @@ def report(results: dict) -> str:
         f"From a file of {PAGE_SECONDS} s of speech to the page's answer and its five pictures, in the app's process: "
         f"{on_page}."
     )
+    if "busy" in results:
+        told = ", ".join(f"{name} {times:.1f}x" for name, times in results["busy"].items())
+        parts.append(
+            "A clip of 5 s while another program keeps one of the cores busy, against the same with both cores free: "
+            f"{told}."
+        )
     if "cold" in results:
         ours, stock = results["cold"]["ours"], results["cold"]["stock"]
         parts.append(
-            f"From starting Python to the answer for a 5 s file: `python -m lid` {ours['wall']:.1f} s "
-            f"({ours['cpu']:.1f} CPU s), the stock pipeline {stock['wall']:.1f} s ({stock['cpu']:.1f} CPU s): "
+            f"From starting Python to the answer for a 5 s file: `python -m lid` {ours['wall']:.2f} s "
+            f"({ours['cpu']:.2f} CPU s, {ours['rss'] / 1e6:.0f} MB), the stock pipeline "
+            f"{stock['wall']:.1f} s ({stock['cpu']:.1f} CPU s): "
             f"{stock['wall'] / ours['wall']:.1f}x."
         )
     if "hour" in results:

@@ -10,23 +10,41 @@ import time
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+    from lid import LanguageIdentifier
 
 RATE = 16_000
 SIZE = 2048  # rows and columns of the matrices that the peak is measured with
 
 
 def ours(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
-    """lid, waveform to Prediction, voice detection and timeline included."""
+    """lid, waveform to Prediction, voice detection and timeline included, by the graphs that are served."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from lid import LanguageIdentifier
+
+    return _identifying(LanguageIdentifier.load(options.model), options)
+
+
+def pytorch(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
+    """The same with the encoder in PyTorch, in float32."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     import torch
 
     torch.set_num_threads(options.threads)
-    from lid import LanguageIdentifier, malloc
+    from lid import LanguageIdentifier
+    from lid.model import whisper
 
-    malloc.keep_freed()  # as app.py and the command line do
-    identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
+    model = whisper.TorchModel(whisper.load(Path(options.model)))
+    return _identifying(LanguageIdentifier(model, "PyTorch"), options)
+
+
+def _identifying(identifier: "LanguageIdentifier", options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
     options.about = {"precision": identifier.model.precision, "layers": identifier.layers}
 
     def answer(waveforms: list[np.ndarray]) -> list:
@@ -39,23 +57,18 @@ def ours(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
 def page(options: argparse.Namespace) -> Callable[[list[np.ndarray]], list]:
     """What the page does with a file: decode, identify, and every picture as the JSON that it sends."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    import torch
-
-    torch.set_num_threads(options.threads)
-    from lid import LanguageIdentifier, malloc
+    from lid import LanguageIdentifier
     from lid.audio import DEFAULT_LIMITS
-    from lid.model.whisper import window_seconds
     from lid.ui import plots
     from lid.ui.recording import analyse, with_progress
 
-    malloc.keep_freed()  # as app.py and the command line do
-    identifier = LanguageIdentifier.load(options.model, dtype=options.dtype)
+    identifier = LanguageIdentifier.load(options.model)
     listen = with_progress(identifier.identify)
 
     def answer(waveforms: list[np.ndarray]) -> list:
         said = []
         for waveform in waveforms:
-            *_, heard = analyse(_wav(waveform), listen, window_seconds(identifier.model), DEFAULT_LIMITS)
+            *_, heard = analyse(_wav(waveform), listen, identifier.model, DEFAULT_LIMITS)
             weights, start = identifier.attention(heard.first_segment.waveform)
             prediction = heard.prediction
             figures = [draw(prediction) for draw in (plots.bars, plots.timeline, plots.evidence)]
@@ -139,31 +152,48 @@ def _with_tokenizer(folder: str) -> str:
 
 
 def peak(options: argparse.Namespace) -> Callable[[list[np.ndarray]], dict[str, float]]:
-    """Not a contender: what this machine multiplies, in operations a second, in float32 and in what it does fastest."""
+    """Not a contender: what this machine multiplies, in operations a second, in float32 and in 8-bit numbers."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    import torch
+    import onnxruntime
 
-    torch.set_num_threads(options.threads)
-    from lid.model.precision import CastLinear, Int8Linear, fastest
-
-    plain = torch.nn.Linear(SIZE, SIZE).requires_grad_(False)
-    makers = {"bfloat16": CastLinear, "int8": Int8Linear}
-    layers = {"float32": plain} | {name: make(plain) for name, make in makers.items() if name == fastest()}
-    x = torch.randn(SIZE, SIZE)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    rng = np.random.default_rng(0)
+    numbers = {"float32": rng.normal(size=(SIZE, SIZE)), "int8": rng.integers(0, 99, (SIZE, SIZE))}
+    types = {"float32": (np.float32, np.float32), "int8": (np.uint8, np.int8)}
+    sessions = {
+        name: onnxruntime.InferenceSession(_product(numbers[name].astype(types[name][1])), settings) for name in numbers
+    }
 
     def answer(waveforms: list[np.ndarray]) -> dict[str, float]:
-        return {name: 2 * SIZE**3 / min(_timed(layer, x) for _ in range(5)) for name, layer in layers.items()}
+        return {
+            name: 2 * SIZE**3 / min(_timed(session, numbers[name].astype(types[name][0])) for _ in range(5))
+            for name, session in sessions.items()
+        }
 
     return answer
 
 
-def _timed(layer: Callable, x: object) -> float:
-    import torch
+def _product(weight: np.ndarray) -> bytes:
+    """A graph that multiplies a matrix by this one."""
+    import onnx_ir as ir
+    from onnxscript import GraphBuilder
 
-    with torch.inference_mode():
-        start = time.perf_counter()
-        layer(x)
-        return time.perf_counter() - start
+    from lid.model import graphs
+
+    def describe(builder: GraphBuilder) -> None:
+        whole = weight.dtype == np.int8
+        x = builder.input("x", ir.DataType.UINT8 if whole else ir.DataType.FLOAT, [SIZE, SIZE])
+        values = graphs.constant(builder, weight, "weight", exact=True)
+        builder.add_output((builder.op.MatMulInteger if whole else builder.op.MatMul)(x, values), "y")
+
+    return graphs.build("product", describe, {})
+
+
+def _timed(session: "onnxruntime.InferenceSession", x: np.ndarray) -> float:
+    start = time.perf_counter()
+    session.run(None, {"x": x})
+    return time.perf_counter() - start
 
 
 def peak_memory(process: int | str) -> int:
@@ -174,6 +204,7 @@ def peak_memory(process: int | str) -> int:
 
 CONTENDERS = {
     "ours": ours,
+    "pytorch": pytorch,
     "page": page,
     "stock": stock,
     "detection": detection,
@@ -186,7 +217,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("contender", choices=CONTENDERS)
     parser.add_argument("--model")
-    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--speech", type=Path, required=True, help="a .npy of mono float32 at 16 kHz")
     options = parser.parse_args()

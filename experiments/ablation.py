@@ -44,7 +44,7 @@ def main() -> None:
     results = {}
     for spec in options.checkpoints:
         name, _, folder = spec.partition("=")
-        model = whisper.load(Path(folder))
+        model = whisper.TorchModel(whisper.load(Path(folder)))
         results[name] = {
             copy: metrics.rates(clip_logits(model, waveforms).argmax(axis=1), labels)
             for copy, (waveforms, labels) in copies.items()

@@ -10,6 +10,7 @@ its condition to docs/base_share.json, from which REPORT.md has its table. Inter
 """
 
 import argparse
+import copy
 import json
 import sys
 from dataclasses import replace
@@ -53,8 +54,9 @@ def main() -> None:
     copies = evaluate.copies(parts.test.speech, parts.test.labels, recipe.optimisation.seed, options.most)
     rounds = {}
     for share in options.shares:
-        model = whisper.of(trained)
-        checkpoint.average_with_base(model, recipe.sources.base_model, share)
+        averaged = copy.deepcopy(trained).float()
+        checkpoint.average_with_base(averaged, recipe.sources.base_model, share)
+        model = whisper.TorchModel(averaged)
         rounds[f"{share:.0%}"] = {
             name: counts(clip_logits(model, waveforms).argmax(axis=1), np.asarray(labels))
             for name, (waveforms, labels) in copies.items()

@@ -4,10 +4,9 @@
     PYTHONPATH=.         python experiments/same_answers.py answer FILE... > after.jsonl
     python experiments/same_answers.py compare before.jsonl after.jsonl
 
-`answer` prints what `lid --json` prints, in float32, so that both checkouts compute in one number format. `compare`
-also takes what `lid --json` itself printed. It compares byte for byte all that is in the older answers; keys that only
-the newer ones have are named, and are no difference. The exit status is 1 when anything differs. With --sentences, the
-words of an error may differ.
+`answer` prints what `lid --json` prints; `compare` also takes what `lid --json` itself printed. It compares byte for
+byte all that is in the older answers; keys that only the newer ones have are named, and are no difference. The exit
+status is 1 when anything differs. With --sentences, the words of an error may differ.
 """
 
 import argparse
@@ -37,7 +36,7 @@ def answer(paths: Sequence[str]) -> None:
     """Print one JSON object a line for each file, by the package that comes first in Python's path."""
     from lid import InputError, LanguageIdentifier, audio
 
-    identifier = LanguageIdentifier.load(dtype="float32")
+    identifier = LanguageIdentifier.load()
     for path in paths:
         try:
             recording: Any = audio.read(path)

@@ -35,7 +35,7 @@ def load(folder: Path, device: str = "cpu") -> "WhisperForAudioClassification":
     with torch.no_grad():
         for parameter in model.classifier.parameters():
             parameter.div_(Calibration.load(folder).temperature)
-    model.to(torch.device(device))
+    nn.Module.to(model, device)
     return model.requires_grad_(False).eval()
 
 

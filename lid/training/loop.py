@@ -16,7 +16,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -30,6 +30,9 @@ from tqdm import tqdm
 from lid.errors import InputError
 from lid.model import checkpoint, precision, whisper
 from lid.training.config import Optimisation, before
+
+if TYPE_CHECKING:
+    from transformers import WhisperForAudioClassification
 
 # What the weights depend on, but for the data and the model: a resumed run must share these with the first.
 DECISIVE = (
@@ -250,7 +253,7 @@ class _Heads(nn.Module):
         return _Heard(states, whole.classifier(embedding).float(), second and second(embedding).float())
 
 
-def _mean_states(model: nn.Module, mel: torch.Tensor) -> torch.Tensor:
+def _mean_states(model: "WhisperForAudioClassification", mel: torch.Tensor) -> torch.Tensor:
     return whisper.encode(model, mel).float().mean(dim=1)
 
 
