@@ -3,11 +3,32 @@ import { CHANNELS } from "./data.js";
 import { quantile } from "./numbers.js";
 
 const {
-  FRAME, FRAMES_PER_SECOND, LOW, HIGH, LAGS, LOUD_SECONDS, FLOOR, SILENT_DB, UNHEARD_DB, ALIKE, APART, OPPOSITE_DB,
-  STEADY_DB, NOISY_DB, CLEANER_DB, ACTIVE_DB, MUCH_DB, MOMENT, SOME_DB, PART, LEAK_DB, LEAK_FRAMES,
+  FRAME,
+  FRAMES_PER_SECOND,
+  LOW,
+  HIGH,
+  LAGS,
+  LOUD_SECONDS,
+  FLOOR,
+  SILENT_DB,
+  UNHEARD_DB,
+  ALIKE,
+  APART,
+  OPPOSITE_DB,
+  STEADY_DB,
+  NOISY_DB,
+  CLEANER_DB,
+  ACTIVE_DB,
+  MUCH_DB,
+  MOMENT,
+  SOME_DB,
+  PART,
+  LEAK_DB,
+  LEAK_FRAMES,
 } = CHANNELS;
 const RATE = FRAMES_PER_SECOND * FRAME;
-const FIRST = Math.ceil((LOW * FRAME) / RATE), LAST = Math.floor((HIGH * FRAME) / RATE);  // bins of the band of speech
+const FIRST = Math.ceil((LOW * FRAME) / RATE),
+  LAST = Math.floor((HIGH * FRAME) / RATE); // bins of the band of speech
 
 // Mid and side (Float32Array at 16 kHz) -> {channels, sounds}: one sound to be heard, or two, in the same arrays.
 export function sortOut(mid, side) {
@@ -33,10 +54,14 @@ export function sortOut(mid, side) {
 
 // Levels in dB of left and right, a number a frame each; their correlation; how many dB side has more than mid.
 function measure(mid, side) {
-  const frames = Math.ceil(mid.length / FRAME), levels = [new Float64Array(frames), new Float64Array(frames)];
-  const real = new Float64Array(FRAME), imaginary = new Float64Array(FRAME);
-  const crossReal = new Float64Array(FRAME), crossImaginary = new Float64Array(FRAME);
-  const energies = [0, 0], totals = [0, 0];
+  const frames = Math.ceil(mid.length / FRAME),
+    levels = [new Float64Array(frames), new Float64Array(frames)];
+  const real = new Float64Array(FRAME),
+    imaginary = new Float64Array(FRAME);
+  const crossReal = new Float64Array(FRAME),
+    crossImaginary = new Float64Array(FRAME);
+  const energies = [0, 0],
+    totals = [0, 0];
   for (let frame = 0; frame < frames; frame++) {
     const start = frame * FRAME;
     for (let n = 0; n < FRAME; n++) {
@@ -45,12 +70,17 @@ function measure(mid, side) {
     }
     transform(real, imaginary);
     const powers = [0, 0];
-    for (let bin = FIRST; bin <= LAST; bin++) {  // two real signals in one transform: their spectra are its symmetric parts
+    for (let bin = FIRST; bin <= LAST; bin++) {
+      // two real signals in one transform: their spectra are its symmetric parts
       const other = FRAME - bin;
-      const midReal = (real[bin] + real[other]) / 2, midImaginary = (imaginary[bin] - imaginary[other]) / 2;
-      const sideReal = (imaginary[bin] + imaginary[other]) / 2, sideImaginary = (real[other] - real[bin]) / 2;
-      const leftReal = midReal + sideReal, leftImaginary = midImaginary + sideImaginary;
-      const rightReal = midReal - sideReal, rightImaginary = midImaginary - sideImaginary;
+      const midReal = (real[bin] + real[other]) / 2,
+        midImaginary = (imaginary[bin] - imaginary[other]) / 2;
+      const sideReal = (imaginary[bin] + imaginary[other]) / 2,
+        sideImaginary = (real[other] - real[bin]) / 2;
+      const leftReal = midReal + sideReal,
+        leftImaginary = midImaginary + sideImaginary;
+      const rightReal = midReal - sideReal,
+        rightImaginary = midImaginary - sideImaginary;
       powers[0] += leftReal ** 2 + leftImaginary ** 2;
       powers[1] += rightReal ** 2 + rightImaginary ** 2;
       crossReal[bin] += leftReal * rightReal + leftImaginary * rightImaginary;
@@ -89,14 +119,20 @@ function strongest(real, imaginary) {
 
 function top(levels) {
   const place = Math.min(Math.round(LOUD_SECONDS * FRAMES_PER_SECOND), Math.floor(levels.length / 10));
-  return Float64Array.from(levels).sort().at(-1 - place);
+  return Float64Array.from(levels)
+    .sort()
+    .at(-1 - place);
 }
 
 function decide(levels, correlation, ratio) {
-  const tops = levels.map(top), spans = levels.map((own, channel) => tops[channel] - quantile(own, FLOOR));
+  const tops = levels.map(top),
+    spans = levels.map((own, channel) => tops[channel] - quantile(own, FLOOR));
   const kind = (name, heard = [1, 2]) => ({ kind: name, heard, of: 2 });
-  const better = spans[1] > spans[0] ? 2 : 1, louder = tops[1] > tops[0] ? 2 : 1;
-  const most = Math.max(...tops), least = Math.min(...tops), alike = Math.abs(correlation);
+  const better = spans[1] > spans[0] ? 2 : 1,
+    louder = tops[1] > tops[0] ? 2 : 1;
+  const most = Math.max(...tops),
+    least = Math.min(...tops),
+    alike = Math.abs(correlation);
   const opposite = (ratio > 0 && correlation < -APART) || (ratio > OPPOSITE_DB && alike < ALIKE);
   const together = kind(opposite ? "opposite" : "same");
   if (most < SILENT_DB) return kind("same");
@@ -110,7 +146,8 @@ function decide(levels, correlation, ratio) {
   if (alike < APART) return kind("two");
   const lead = [];
   levels[0].forEach((level, frame) => {
-    const left = level - tops[0], right = levels[1][frame] - tops[1];
+    const left = level - tops[0],
+      right = levels[1][frame] - tops[1];
     if (Math.max(left, right) > ACTIVE_DB) lead.push(left - right);
   });
   return leads(lead) && leads(lead.map((decibels) => -decibels)) ? kind("two") : together;
@@ -146,8 +183,10 @@ function transform(real, imaginary) {
     const step = FRAME / (2 * half);
     for (let start = 0; start < length; start += 2 * half) {
       for (let k = 0; k < half; k++) {
-        const even = start + k, odd = even + half;
-        const turnReal = COSINES[k * step], turnImaginary = -SINES[k * step];
+        const even = start + k,
+          odd = even + half;
+        const turnReal = COSINES[k * step],
+          turnImaginary = -SINES[k * step];
         const oddReal = real[odd] * turnReal - imaginary[odd] * turnImaginary;
         const oddImaginary = real[odd] * turnImaginary + imaginary[odd] * turnReal;
         real[odd] = real[even] - oddReal;

@@ -1,5 +1,5 @@
 // A file -> sound at 16 kHz, piece by piece, so that an hour takes no more memory than its sound at 16 kHz: Mediabunny
-// takes the container apart, the browser's own decoders (WebCodecs) decode. lid/audio/__init__.py is its like in Python.
+// takes the container apart, the browser's own decoders (WebCodecs) decode. In Python: lid/audio/__init__.py.
 import { AUDIO, VERDICT } from "./data.js";
 import { sortOut } from "./channels.js";
 import { gaps } from "./gaps.js";
@@ -7,10 +7,10 @@ import { Problem } from "./problem.js";
 import { Sound } from "./sound.js";
 
 const { SAMPLE_RATE } = AUDIO;
-const ENOUGH_SPEECH = 0.5;  // seconds in a track, with which the ones after it are not looked at
+const ENOUGH_SPEECH = 0.5; // seconds in a track, with which the ones after it are not looked at
 
-// -> {sounds, channels, track, damaged}. `speech(sounds)` says how many seconds of speech are in a track. Throws Problem
-// "undecodable" where only decodeAudioData may know what to do.
+// -> {sounds, channels, track, damaged}. `speech(sounds)` says how many seconds of speech are in a track. Throws
+// Problem "undecodable" where only decodeAudioData may know what to do.
 export async function decode(file, speech) {
   if (!file.size) throw new Problem("empty");
   const { ALL_FORMATS, BlobSource, Input } = await import("./vendor/mediabunny.js");
@@ -33,17 +33,23 @@ export function ofPlanes(planes) {
 
 async function decodable(input) {
   try {
-    const all = await input.getAudioTracks(), first = await input.getPrimaryAudioTrack();
+    const all = await input.getAudioTracks(),
+      first = await input.getPrimaryAudioTrack();
     const known = await Promise.all(all.map((track) => track.canDecode()));
-    const able = all.map((track, index) => ({ track, number: index + 1, of: all.length })).filter((_, index) => known[index]);
+    const able = all
+      .map((track, index) => ({ track, number: index + 1, of: all.length }))
+      .filter((_, index) => known[index]);
     return able.sort((one, other) => (other.track === first) - (one.track === first));
-  } catch {  // no container that Mediabunny knows
+  } catch {
+    // no container that Mediabunny knows
     return [];
   }
 }
 
 async function firstThatSpeaks(input, file, tracks, speech) {
-  let best = null, most = -1, failure = null;
+  let best = null,
+    most = -1,
+    failure = null;
   for (const { track, number, of } of tracks) {
     let found;
     try {
@@ -65,8 +71,11 @@ async function firstThatSpeaks(input, file, tracks, speech) {
 
 async function readTrack(input, file, track) {
   const { AudioSampleSink, OGG } = await import("./vendor/mediabunny.js");
-  const inOgg = await input.getFormat() === OGG, inMp3 = await track.getCodec() === "mp3";
-  const declared = await (inOgg ? input.computeDuration([track]) : input.getDurationFromMetadata([track])).catch(() => null);
+  const inOgg = (await input.getFormat()) === OGG,
+    inMp3 = (await track.getCodec()) === "mp3";
+  const declared = await (inOgg ? input.computeDuration([track]) : input.getDurationFromMetadata([track])).catch(
+    () => null,
+  );
   const [late, after] = inMp3 ? await gaps(file) : [0, 0];
   const sound = new Sound(declared ?? undefined);
   let damaged = false;
@@ -80,7 +89,8 @@ async function readTrack(input, file, track) {
       sample.close();
       sound.push(planes, Math.round(sampleRate));
     }
-  } catch (error) {  // what could be read before counts
+  } catch (error) {
+    // what could be read before counts
     if (error instanceof Problem || error instanceof RangeError) throw error;
     damaged = true;
   }

@@ -8,7 +8,7 @@ const VOICE = new URL("../lid/graphs/silero_vad.onnx", import.meta.url);
 const VENDOR = new URL("vendor/", import.meta.url);
 const FILES = { encoder: "onnx/model_quantized.onnx", log_mel: "onnx/log_mel.onnx", decision: "onnx/decision.onnx" };
 const CACHE = "lid-graphs";
-const QUIET = 3;  // ONNX Runtime's level of its log: errors
+const QUIET = 3; // ONNX Runtime's level of its log: errors
 
 // -> {encoder, log_mel, decision, voice}, each {run(inputs, outputs), about}. `progress(done, total)` is in bytes.
 export async function open(threads, progress) {
@@ -63,7 +63,10 @@ async function openOne(ort, kind, file, bytes) {
     throw new Problem("damaged_model", { file });
   });
   const run = (inputs, outputs) => {
-    const tensors = Object.entries(inputs).map(([name, [values, shape]]) => [name, new ort.Tensor("float32", values, shape)]);
+    const tensors = Object.entries(inputs).map(([name, [values, shape]]) => [
+      name,
+      new ort.Tensor("float32", values, shape),
+    ]);
     return session.run(Object.fromEntries(tensors), outputs);
   };
   return { run, about, outputs: session.outputNames };
@@ -74,15 +77,16 @@ async function openOne(ort, kind, file, bytes) {
 async function load({ kind, url, sum, version }, counter) {
   const absent = new Problem(kind === "runtime" ? "no_runtime" : "no_model", { file: nameOf(url) });
   if (kind !== "runtime" && !sum) throw new Problem("damaged_model", { file: "manifest.json" });
-  const key = keyOf({ url, sum, version }), cache = await caches?.open(CACHE).catch(() => null);
+  const key = keyOf({ url, sum, version }),
+    cache = await caches?.open(CACHE).catch(() => null);
   const kept = await cache?.match(key);
-  const reply = kept ?? await reach(url, {}, absent);
+  const reply = kept ?? (await reach(url, {}, absent));
   const bytes = await read(reply, counter, absent);
-  if (sum && await sha256(bytes) !== sum) {
+  if (sum && (await sha256(bytes)) !== sum) {
     await cache?.delete(key);
     throw new Problem("damaged_model", { file: nameOf(url) });
   }
-  if (!kept) await cache?.put(key, new Response(bytes)).catch(() => {});  // no room: it is fetched again next time
+  if (!kept) await cache?.put(key, new Response(bytes)).catch(() => {}); // no room: it is fetched again next time
   return bytes;
 }
 
@@ -90,23 +94,28 @@ async function load({ kind, url, sum, version }, counter) {
 async function forget(wanted) {
   const cache = await caches?.open(CACHE).catch(() => null);
   const keys = new Set(wanted.map(keyOf));
-  for (const request of await cache?.keys() ?? []) if (!keys.has(request.url)) await cache.delete(request);
+  for (const request of (await cache?.keys()) ?? []) if (!keys.has(request.url)) await cache.delete(request);
 }
 
 const keyOf = ({ url, sum, version }) => `${url}?${sum ?? version}`;
 const nameOf = (url) => url.pathname.split("/").pop();
 
 async function reach(url, options = {}, problem = new Problem("no_model", { file: nameOf(url) })) {
-  const reply = await fetch(url, options).catch(() => { throw problem; });
+  const reply = await fetch(url, options).catch(() => {
+    throw problem;
+  });
   if (!reply.ok) throw problem;
   return reply;
 }
 
 // A response to the end, its bytes counted as they come.
 async function read(reply, counter, problem) {
-  const stopped = () => { throw problem; };
+  const stopped = () => {
+    throw problem;
+  };
   const report = counter(Number(reply.headers.get("Content-Length")) || 0);
-  const parts = [], reader = reply.body.getReader();
+  const parts = [],
+    reader = reply.body.getReader();
   for (;;) {
     const { done, value } = await reader.read().catch(stopped);
     if (done) break;
@@ -118,7 +127,9 @@ async function read(reply, counter, problem) {
 
 // One progress for all files: nothing is told before each has said how long it is.
 function count(files, progress) {
-  let known = 0, total = 0, done = 0;
+  let known = 0,
+    total = 0,
+    done = 0;
   return (length) => {
     known += 1;
     total += length;

@@ -1,4 +1,4 @@
-// Sound -> speech -> windows -> frame logits -> prediction: LanguageIdentifier of lid/identify.py, over the same graphs.
+// Sound -> speech -> windows -> frame logits -> prediction: lid/identify.py, over the same graphs.
 import { CODES, LANGUAGE_NAMES, WINDOWS } from "./data.js";
 import { largest, round, softmax } from "./numbers.js";
 import { Problem } from "./problem.js";
@@ -34,7 +34,7 @@ export class Identifier {
   }
 
   async #one(waveform, progress, known = null) {
-    let spans = known ?? await find(this.graphs.voice, waveform);
+    let spans = known ?? (await find(this.graphs.voice, waveform));
     if (!spans.length && !known) spans = await findFaint(this.graphs.voice, waveform);
     let { logits, starts, embedding } = await this.#frames(waveform, join(spans, waveform.length), progress);
     const told = starts.length ? await this.#decide(embedding) : null;
@@ -65,7 +65,8 @@ export class Identifier {
     const spans = [];
     for (const sound of sounds) spans.push(await find(this.graphs.voice, sound));
     const lengths = spans.map((found) => found.reduce((sum, [start, end]) => sum + end - start, 0));
-    const all = lengths.reduce((sum, length) => sum + length, 0), heard = new Map();
+    const all = lengths.reduce((sum, length) => sum + length, 0),
+      heard = new Map();
     let before = 0;
     for (const [index, sound] of sounds.entries()) {
       if (spans[index].length) {
@@ -76,9 +77,10 @@ export class Identifier {
       before += lengths[index];
     }
     const numbers = sounds.map((_, index) => index + 1);
-    if (!heard.size) {  // perhaps somebody far away in both
+    if (!heard.size) {
+      // perhaps somebody far away in both
       const both = sounds[0].map((sample, place) => (sample + sounds[1][place]) / 2);
-      return { ...await this.#one(both, progress), channels: { kind: "same", heard: numbers, of: numbers.length } };
+      return { ...(await this.#one(both, progress)), channels: { kind: "same", heard: numbers, of: numbers.length } };
     }
     if (heard.size === 1) {
       const [[channel, found]] = heard;
@@ -89,13 +91,17 @@ export class Identifier {
 
   // Logits (3 a frame) and start second of every frame of speech, and the mean of the classifier's input.
   async #frames(waveform, pieces, progress) {
-    const length = ([start, end]) => end - start, sum = (ranges) => ranges.reduce((all, one) => all + length(one), 0);
-    const total = sum(pieces) / FRAME_SAMPLES, classes = CODES.length;
-    const logits = new Float32Array(total * classes), starts = new Float64Array(total);
+    const length = ([start, end]) => end - start,
+      sum = (ranges) => ranges.reduce((all, one) => all + length(one), 0);
+    const total = sum(pieces) / FRAME_SAMPLES,
+      classes = CODES.length;
+    const logits = new Float32Array(total * classes),
+      starts = new Float64Array(total);
     const embedding = new Float64Array(this.width);
     let done = 0;
     for (const window of windows(pieces, this.window)) {
-      const heard = new Float32Array(sum(window)), first = done;
+      const heard = new Float32Array(sum(window)),
+        first = done;
       let place = 0;
       for (const [start, end] of window) {
         heard.set(waveform.subarray(start, end), place);
@@ -104,14 +110,19 @@ export class Identifier {
       }
       const features = await this.logMel(heard);
       const shape = [1, features.bands, features.columns];
-      const told = await this.graphs.encoder.run({ input_features: [features.data, shape] }, ["frame_logits", "embedding"]);
+      const told = await this.graphs.encoder.run({ input_features: [features.data, shape] }, [
+        "frame_logits",
+        "embedding",
+      ]);
       for (let frame = first; frame < done; frame++) {
         for (let code = 0; code < classes; code++) {
           const from = (frame - first) * this.labels.length + this.order[code];
           logits[classes * frame + code] = told.frame_logits.data[from];
         }
       }
-      told.embedding.data.forEach((value, index) => { embedding[index] += value * (done - first); });
+      told.embedding.data.forEach((value, index) => {
+        embedding[index] += value * (done - first);
+      });
       await progress(done / total, CODES[largest(mean(logits, first, done))]);
     }
     return { logits, starts, embedding: Float32Array.from(embedding, (value) => value / Math.max(1, total)) };
@@ -128,7 +139,8 @@ export class Identifier {
     const told = await run({ embedding: [embedding, [1, embedding.length]] }, wanted);
     const isSpeech = !told.speech_score || told.speech_score.data[0] >= about.speech_threshold;
     if (!this.#canReject) return { isSpeech, openness: {} };
-    const score = told.known_score.data[0], known = score >= about.threshold;
+    const score = told.known_score.data[0],
+      known = score >= about.threshold;
     const openness = { known, knownScore: round(score, 4) };
     if (!known && told.sounds_like) {
       const likeliest = largest(Array.from(told.sounds_like.data));

@@ -2,7 +2,7 @@
 import { recall, remember } from "./memory.js";
 
 const TRIED = "lid-isolation-tried";
-const PATIENCE = 4000;  // ms to wait for the service worker; then the page goes on with one thread
+const PATIENCE = 4000; // ms to wait for the service worker; then the page goes on with one thread
 
 // Resolves once the page may go on. Where its server does not isolate it, the page is loaded once more, through the
 // service worker, which does.
@@ -11,11 +11,13 @@ export async function isolated() {
   const registered = navigator.serviceWorker.register("service_worker.js").catch(() => null);
   if (window.crossOriginIsolated) remember(TRIED, "", "sessionStorage");
   if (window.crossOriginIsolated || navigator.hardwareConcurrency < 2) return;
-  if (recall(TRIED, "sessionStorage") || !await registered) return;
+  if (recall(TRIED, "sessionStorage") || !(await registered)) return;
   const ready = navigator.serviceWorker.ready.then(() => true);
-  const late = new Promise((done) => { setTimeout(done, PATIENCE, false); });
-  if (!await Promise.race([ready, late])) return;
-  if (!remember(TRIED, "yes", "sessionStorage")) return;  // it might be loaded over and over
+  const late = new Promise((done) => {
+    setTimeout(done, PATIENCE, false);
+  });
+  if (!(await Promise.race([ready, late]))) return;
+  if (!remember(TRIED, "yes", "sessionStorage")) return; // it might be loaded over and over
   location.reload();
   await new Promise(() => {});
 }
@@ -24,5 +26,7 @@ export async function isolated() {
 export const threads = () => (window.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1);
 
 // The smallest module with an instruction of WebAssembly SIMD: i8x16.splat.
-const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const SIMD = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+];
 export const hasSimd = () => typeof WebAssembly === "object" && WebAssembly.validate(new Uint8Array(SIMD));

@@ -1,10 +1,13 @@
 // What a graph says of itself: the metadata_props of an ONNX file, which ONNX Runtime Web does not tell.
 //
-// An ONNX file is one protobuf message, ModelProto (onnx/onnx.proto). Its field 14 are pairs of strings, a key (field 1)
-// and a value (field 2); here the values are JSON. All other fields are skipped by their lengths.
+// An ONNX file is one protobuf message, ModelProto (onnx/onnx.proto). Its field 14 are pairs of strings, a key (field
+// 1) and a value (field 2); here the values are JSON. All other fields are skipped by their lengths.
 
 const METADATA = 14;
-const VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5;  // protobuf's wire types
+const VARINT = 0,
+  FIXED64 = 1,
+  BYTES = 2,
+  FIXED32 = 5; // protobuf's wire types
 
 // Uint8Array -> an object. Throws when it is no ONNX file.
 export function metadata(bytes) {
@@ -30,7 +33,8 @@ function* fields(bytes) {
     }
   };
   while (place < bytes.length) {
-    const tag = varint(), kind = tag % 8;
+    const tag = varint(),
+      kind = tag % 8;
     if (kind === BYTES) {
       const end = varint() + place;
       if (end > bytes.length) throw new Error("cut off");

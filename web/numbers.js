@@ -22,7 +22,8 @@ export function largest(values) {
 
 // Rows [from, to) in `count` parts, whose lengths differ by one at most: numpy.array_split.
 export function split(from, to, count) {
-  const each = Math.floor((to - from) / count), longer = (to - from) % count;
+  const each = Math.floor((to - from) / count),
+    longer = (to - from) % count;
   const parts = [];
   for (let part = 0, start = from; part < count; part++) {
     const end = start + each + (part < longer ? 1 : 0);
@@ -35,7 +36,8 @@ export function split(from, to, count) {
 // Linear between neighbours: numpy.quantile.
 export function quantile(values, share) {
   const sorted = Float64Array.from(values).sort();
-  const place = share * (sorted.length - 1), below = Math.floor(place);
+  const place = share * (sorted.length - 1),
+    below = Math.floor(place);
   const next = sorted[Math.min(below + 1, sorted.length - 1)];
   return sorted[below] + (next - sorted[below]) * (place - below);
 }

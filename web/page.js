@@ -11,8 +11,8 @@ import { choose, chosen, fill } from "./texts.js";
 import { told } from "./problem.js";
 
 const EXAMPLES = ["uzbek.mp3", "russian.ogg", "english.m4a", "uzbek-then-english.webm"];
-const MOST_WHOLE = 100e6;  // bytes of a file that is decoded whole, which takes many times as much memory
-const NARROW = 700;  // px; there the answer is below the button that was clicked
+const MOST_WHOLE = 100e6; // bytes of a file that is decoded whole, which takes many times as much memory
+const NARROW = 700; // px; there the answer is below the button that was clicked
 
 const at = (id) => document.getElementById(id);
 const show = (id, ...children) => at(id).replaceChildren(...children.flat());
@@ -42,9 +42,9 @@ class Engine {
 }
 
 let engine = null;
-let state = { kind: "loading", done: 0, total: 0 };  // what the answer's place shows
-let waits = null;  // what is to be done once the model is there
-let stop = null;  // ends the recording that is being made
+let state = { kind: "loading", done: 0, total: 0 }; // what the answer's place shows
+let waits = null; // what is to be done once the model is there
+let stop = null; // ends the recording that is being made
 let hardware = {};
 
 // Show a state, also anew in another language.
@@ -67,16 +67,25 @@ function set(next) {
 }
 
 function showAnswer(result, source) {
-  const { prediction } = result, size = SIZES[hardware.width] ?? "";
+  const { prediction } = result,
+    size = SIZES[hardware.width] ?? "";
   const facts = { hardware: `WebAssembly × ${hardware.threads}`, model: fill(texts.model, { size }) };
-  const player = source && element("audio", { controls: true, preload: "metadata", src: source, onerror: () => player.remove() });
+  const player =
+    source && element("audio", { controls: true, preload: "metadata", src: source, onerror: () => player.remove() });
   show("answer", answer(result, texts, player ?? "", facts));
   const named = prediction.language !== null && prediction.known !== false;
   show("bars", named ? bars(prediction, texts) : []);
   if (!result.mel) return;
-  const pictures = [named ? timeline(prediction, texts) : null, mel(result.mel, prediction.duration, texts)].filter(Boolean);
+  const pictures = [named ? timeline(prediction, texts) : null, mel(result.mel, prediction.duration, texts)].filter(
+    Boolean,
+  );
   show("pictures", pictures);
-  if (player) follow(player, pictures.map((picture) => picture.querySelector(".web-frame")), prediction.duration);
+  if (player)
+    follow(
+      player,
+      pictures.map((picture) => picture.querySelector(".web-frame")),
+      prediction.duration,
+    );
 }
 
 // What begins an answer waits for the model, if it must; what came before is dropped.
@@ -92,7 +101,8 @@ function start(work) {
 function asked(message, step) {
   return new Promise((done) => {
     const hear = (reply) => {
-      if (reply.kind === "undecodable") planesOf(message.file).then((planes) => engine.more({ kind: "planes", planes }), done);
+      if (reply.kind === "undecodable")
+        planesOf(message.file).then((planes) => engine.more({ kind: "planes", planes }), done);
       else if (reply.kind === "answer" || reply.kind === "problem") done(reply);
       else step(reply);
     };
@@ -128,12 +138,16 @@ async function hearOne(file) {
 }
 
 async function hearSeveral(files) {
-  const rows = files.map((file) => ({ name: file.name })), shown = { kind: "files", rows };
+  const rows = files.map((file) => ({ name: file.name })),
+    shown = { kind: "files", rows };
   set(shown);
   for (const [place, file] of files.entries()) {
     const reply = await asked({ kind: "file", file }, () => {});
-    if (state !== shown) return;  // something else was begun
-    Object.assign(rows[place], reply.kind === "problem" ? { problem: reply } : { prediction: reply.prediction, damaged: reply.damaged });
+    if (state !== shown) return; // something else was begun
+    Object.assign(
+      rows[place],
+      reply.kind === "problem" ? { problem: reply } : { prediction: reply.prediction, damaged: reply.damaged },
+    );
     set(shown);
   }
 }
@@ -166,11 +180,16 @@ async function toggleRecording() {
     };
     set({ kind: "listening" });
     const reply = await finished;
-    if (stop) {  // it became too long
+    if (stop) {
+      // it became too long
       stop = null;
       await close();
     }
-    set(reply.kind === "answer" ? { ...reply, source: URL.createObjectURL(wav(reply.waveform, AUDIO.SAMPLE_RATE)) } : reply);
+    set(
+      reply.kind === "answer"
+        ? { ...reply, source: URL.createObjectURL(wav(reply.waveform, AUDIO.SAMPLE_RATE)) }
+        : reply,
+    );
     reveal();
   });
 }
@@ -181,7 +200,8 @@ async function hearExample(name) {
   else set({ kind: "problem", reason: "no_model", facts: { file: name } });
 }
 
-const reveal = () => at("answer").scrollIntoView({ behavior: "smooth", block: window.innerWidth < NARROW ? "start" : "nearest" });
+const reveal = () =>
+  at("answer").scrollIntoView({ behavior: "smooth", block: window.innerWidth < NARROW ? "start" : "nearest" });
 
 // All that stands on the page whatever is answered.
 function write() {
@@ -194,7 +214,12 @@ function write() {
   at("examples-heading").textContent = texts.examples;
   at("examples-note").textContent = texts.examples_note;
   at("language-label").textContent = texts.language;
-  show("examples", EXAMPLES.map((name) => element("button", { type: "button", onclick: () => hearExample(name) }, texts.example_names[name.split(".")[0]])));
+  show(
+    "examples",
+    EXAMPLES.map((name) =>
+      element("button", { type: "button", onclick: () => hearExample(name) }, texts.example_names[name.split(".")[0]]),
+    ),
+  );
   set(state);
 }
 
@@ -218,7 +243,11 @@ function wire() {
     take([...drop.dataTransfer.files]);
   });
   const list = at("language");
-  list.append(...Object.values(TEXTS).map(({ code, names }) => element("option", { value: code, lang: code, selected: code === texts.code }, names[code])));
+  list.append(
+    ...Object.values(TEXTS).map(({ code, names }) =>
+      element("option", { value: code, lang: code, selected: code === texts.code }, names[code]),
+    ),
+  );
   list.addEventListener("change", () => {
     choose(list.value);
     texts = chosen();

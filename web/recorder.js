@@ -5,12 +5,17 @@ export async function record(piece) {
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-  } catch {  // refused, not there, or not a secure page
+  } catch {
+    // refused, not there, or not a secure page
     throw new Problem("microphone");
   }
   const context = new AudioContext();
   await context.audioWorklet.addModule("recorder_worklet.js");
-  const node = new AudioWorkletNode(context, "recorder", { channelCount: 1, channelCountMode: "explicit", numberOfOutputs: 0 });
+  const node = new AudioWorkletNode(context, "recorder", {
+    channelCount: 1,
+    channelCountMode: "explicit",
+    numberOfOutputs: 0,
+  });
   node.port.onmessage = ({ data }) => piece(data, context.sampleRate);
   context.createMediaStreamSource(stream).connect(node);
   return async () => {
@@ -27,7 +32,15 @@ export function wav(waveform, rate) {
   text(0, "RIFF");
   head.setUint32(4, 36 + samples.byteLength, true);
   text(8, "WAVEfmt ");
-  [[16, 4], [1, 2], [1, 2], [rate, 4], [2 * rate, 4], [2, 2], [16, 2]].reduce((at, [value, bytes]) => {
+  [
+    [16, 4],
+    [1, 2],
+    [1, 2],
+    [rate, 4],
+    [2 * rate, 4],
+    [2, 2],
+    [16, 2],
+  ].reduce((at, [value, bytes]) => {
     if (bytes === 4) head.setUint32(at, value, true);
     else head.setUint16(at, value, true);
     return at + bytes;

@@ -1,14 +1,44 @@
 // Lets the page work without a network, and have threads where its server does not send the headers for them.
 //
-// The page's own files are asked for at the server each time, and taken from the cache where that cannot be reached. The
-// graphs are none of its business: graphs.js keeps them, by their sums.
+// The page's own files are asked for at the server each time, and taken from the cache where that cannot be reached.
+// The graphs are none of its business: graphs.js keeps them, by their sums.
 const CACHE = "lid-page";
 const FILES = [
-  "./", "style.css", "../lid/ui/style.css", "../lid/ui/favicon.svg", "../assets/model/manifest.json",
-  "page.js", "answer.js", "channels.js", "data.js", "decode.js", "dom.js", "gaps.js", "graphs.js", "identify.js", "isolation.js", "mel.js", "memory.js",
-  "metadata.mjs", "numbers.js", "pictures.js", "problem.js", "recorder.js", "recorder_worklet.js", "resampler.js",
-  "sound.js", "speakers.js", "table.js", "texts.js", "verdict.js", "voice.js", "windows.js", "wording.js", "worker.js",
-  "vendor/ort.js", "vendor/mediabunny.js",
+  "./",
+  "style.css",
+  "../lid/ui/style.css",
+  "../lid/ui/favicon.svg",
+  "../assets/model/manifest.json",
+  "page.js",
+  "answer.js",
+  "channels.js",
+  "data.js",
+  "decode.js",
+  "dom.js",
+  "gaps.js",
+  "graphs.js",
+  "identify.js",
+  "isolation.js",
+  "mel.js",
+  "memory.js",
+  "metadata.mjs",
+  "numbers.js",
+  "pictures.js",
+  "problem.js",
+  "recorder.js",
+  "recorder_worklet.js",
+  "resampler.js",
+  "sound.js",
+  "speakers.js",
+  "table.js",
+  "texts.js",
+  "verdict.js",
+  "voice.js",
+  "windows.js",
+  "wording.js",
+  "worker.js",
+  "vendor/ort.js",
+  "vendor/mediabunny.js",
   ...["uzbek.mp3", "russian.ogg", "english.m4a", "uzbek-then-english.webm"].map((name) => `../assets/examples/${name}`),
 ];
 const LARGE = /\.(onnx|gz)$/;

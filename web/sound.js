@@ -19,16 +19,20 @@ export class Sound {
   push(planes, rate) {
     const rows = mixed(planes);
     if (!this.rows.length) this.rows = rows.map(() => new Float32Array(this.expected));
-    if (rate !== this.rate) {  // also the first; a chained Ogg may change its rate half-way
+    if (rate !== this.rate) {
+      // also the first; a chained Ogg may change its rate half-way
       if (rate < min_rate || rate > max_rate) throw new Problem("sample_rate");
       this.#finish();
       this.rate = rate;
       this.resamplers = this.rows.map(() => new Resampler(rate, SAMPLE_RATE));
     }
-    this.#append(this.resamplers.map((resampler, index) => resampler.push(rows[index] ?? new Float32Array(rows[0].length))));
+    this.#append(
+      this.resamplers.map((resampler, index) => resampler.push(rows[index] ?? new Float32Array(rows[0].length))),
+    );
   }
 
-  // -> one Float32Array or two, without the last `after` samples, as they came. Throws Problem for nothing, or too little.
+  // -> one Float32Array or two, without the last `after` samples of those that came. Throws Problem for nothing, or too
+  // little.
   finish(after = 0) {
     this.#finish();
     this.length = Math.max(0, this.length - Math.round((after / (this.rate ?? 1)) * SAMPLE_RATE));
@@ -39,7 +43,9 @@ export class Sound {
 
   // The last seconds of what is there, of the first row.
   last(seconds) {
-    return this.length ? this.rows[0].slice(Math.max(0, this.length - seconds * SAMPLE_RATE), this.length) : new Float32Array(0);
+    return this.length
+      ? this.rows[0].slice(Math.max(0, this.length - seconds * SAMPLE_RATE), this.length)
+      : new Float32Array(0);
   }
 
   #finish() {

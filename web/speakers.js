@@ -10,7 +10,9 @@ export function together(heard) {
   const known = [...heard].filter(([, one]) => one.known !== false);
   const counted = known.length ? known : [...heard];
   const seconds = counted.reduce((sum, [, one]) => sum + one.speech, 0);
-  const shares = CODES.map((code) => counted.reduce((sum, [, one]) => sum + one.probabilities[code] * one.speech, 0) / seconds);
+  const shares = CODES.map(
+    (code) => counted.reduce((sum, [, one]) => sum + one.probabilities[code] * one.speech, 0) / seconds,
+  );
   const scores = everyone.map((one) => one.knownScore).filter((score) => score !== null);
   const entries = counted.flatMap(([channel, one]) => one.timeline.map((entry) => ({ ...entry, channel })));
   return {

@@ -10,7 +10,11 @@ export function decide(prediction, damaged = false) {
   if (prediction.language === null) return verdict(damaged ? DAMAGED : NO_SPEECH);
   if (prediction.known === false) {
     const likeliest = prediction.soundsLike;
-    return verdict(NONE_OF_THE_THREE, [], likeliest && likeliest.probability >= VERDICT.SAID ? likeliest.language : null);
+    return verdict(
+      NONE_OF_THE_THREE,
+      [],
+      likeliest && likeliest.probability >= VERDICT.SAID ? likeliest.language : null,
+    );
   }
   const languages = languagesHeard(prediction);
   if (languages.length > 1) return verdict(SEVERAL, languages);
@@ -44,7 +48,9 @@ export function asJson(prediction, damaged = false) {
   if (channels && channels.kind !== "same") answer.channels = channels;
   if (speakers.length) {
     answer.speakers = speakers.map((one, index) => ({
-      channel: channels.heard[index], ...beginning(one), speech_seconds: round(one.speech, 3),
+      channel: channels.heard[index],
+      ...beginning(one),
+      speech_seconds: round(one.speech, 3),
     }));
   }
   return answer;

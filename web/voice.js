@@ -23,13 +23,18 @@ export async function findFaint(graph, waveform) {
 
 async function probabilities(graph, waveform, gain) {
   const found = new Float32Array(Math.ceil(waveform.length / FRAME));
-  let context = new Float32Array(CONTEXT), hidden = new Float32Array(128), cell = new Float32Array(128);
+  let context = new Float32Array(CONTEXT),
+    hidden = new Float32Array(128),
+    cell = new Float32Array(128);
   for (let start = 0, done = 0; start < waveform.length; start += BLOCK * FRAME) {
     const part = waveform.subarray(start, start + BLOCK * FRAME);
     const block = new Float32Array(Math.ceil(part.length / FRAME) * FRAME);
     for (let i = 0; i < part.length; i++) block[i] = part[i] * gain;
     const inputs = {
-      waveform: [block, [block.length]], context: [context, [CONTEXT]], hidden: [hidden, STATE], cell: [cell, STATE],
+      waveform: [block, [block.length]],
+      context: [context, [CONTEXT]],
+      hidden: [hidden, STATE],
+      cell: [cell, STATE],
     };
     const told = await graph.run(inputs, ["probabilities", "hidden_after", "cell_after"]);
     found.set(told.probabilities.data, done);
@@ -42,8 +47,10 @@ async function probabilities(graph, waveform, gain) {
 }
 
 function spans(found, samples, threshold) {
-  const stretches = [], low = Math.max(threshold - HYSTERESIS, 0.01);
-  let start = null, quiet = null;  // first sample of this stretch, and of the silence in it
+  const stretches = [],
+    low = Math.max(threshold - HYSTERESIS, 0.01);
+  let start = null,
+    quiet = null; // first sample of this stretch, and of the silence in it
   found.forEach((probability, frame) => {
     const here = frame * FRAME;
     if (probability >= threshold) {
@@ -58,11 +65,15 @@ function spans(found, samples, threshold) {
     }
   });
   if (start !== null) stretches.push([start, samples]);
-  return padded(stretches.filter(([from, to]) => to - from > MIN_SPEECH * SAMPLE_RATE), samples);
+  return padded(
+    stretches.filter(([from, to]) => to - from > MIN_SPEECH * SAMPLE_RATE),
+    samples,
+  );
 }
 
 function padded(stretches, samples) {
-  const padding = Math.trunc(PADDING * SAMPLE_RATE), last = stretches.length - 1;
+  const padding = Math.trunc(PADDING * SAMPLE_RATE),
+    last = stretches.length - 1;
   for (let number = 0; number < last; number++) {
     const room = stretches[number + 1][0] - stretches[number][1];
     const each = room < 2 * padding ? Math.floor(room / 2) : padding;

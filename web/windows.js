@@ -8,7 +8,8 @@ const { SAMPLE_RATE, FRAME_SAMPLES, FRAME_SECONDS, KEEP_PAUSES, TIMELINE_STEP, S
 export function join(spans, samples) {
   const pieces = [];
   for (const [start, end] of spans) {
-    const first = Math.trunc(start * SAMPLE_RATE), last = Math.min(samples, Math.trunc(end * SAMPLE_RATE));
+    const first = Math.trunc(start * SAMPLE_RATE),
+      last = Math.min(samples, Math.trunc(end * SAMPLE_RATE));
     const before = pieces.at(-1);
     if (before && first - before[1] <= KEEP_PAUSES * SAMPLE_RATE) before[1] = last;
     else pieces.push([first, last]);
@@ -22,12 +23,15 @@ export function windows(pieces, longest) {
   const total = pieces.reduce((sum, [start, end]) => sum + end - start, 0);
   if (total <= longest) return pieces.length ? [pieces] : [];
   const found = [];
-  let room = 0, last = 0;  // samples left in the last window, length of its last piece
+  let room = 0,
+    last = 0; // samples left in the last window, length of its last piece
   for (const [start, end] of pieces) {
-    const frames = Math.floor((end - start) / FRAME_SAMPLES), parts = Math.ceil((end - start) / longest);
+    const frames = Math.floor((end - start) / FRAME_SAMPLES),
+      parts = Math.ceil((end - start) / longest);
     const edge = (part) => start + Math.floor((frames * part) / parts) * FRAME_SAMPLES;
     for (let part = 0; part < parts; part++) {
-      const piece = [edge(part), edge(part + 1)], length = piece[1] - piece[0];
+      const piece = [edge(part), edge(part + 1)],
+        length = piece[1] - piece[0];
       if (length <= room && Math.min(length, last) < SHORT_PIECE * SAMPLE_RATE) found.at(-1).push(piece);
       else {
         found.push([piece]);

@@ -5,16 +5,22 @@ import { DAMAGED, decide, LANGUAGE, NO_SPEECH, NONE_OF_THE_THREE, NOT_SURE, SEVE
 
 // Kind of card for each verdict but LANGUAGE; that one has its language's colour.
 export const CARDS = {
-  [NO_SPEECH]: "silence", [DAMAGED]: "silence", [NONE_OF_THE_THREE]: "unknown", [SEVERAL]: "several", [NOT_SURE]: "unsure",
+  [NO_SPEECH]: "silence",
+  [DAMAGED]: "silence",
+  [NONE_OF_THE_THREE]: "unknown",
+  [SEVERAL]: "several",
+  [NOT_SURE]: "unsure",
 };
 
 // -> {kind, headline, share, lead, notes}
 export function inWords(prediction, damaged, texts) {
   const decided = decide(prediction, damaged);
   const [headline, share] = headlineOf(prediction, decided, texts);
-  const lead = comment(prediction, decided, texts), notes = [];
+  const lead = comment(prediction, decided, texts),
+    notes = [];
   if (prediction.language !== null) {
-    if (prediction.speech < PAGE.SHORT_SPEECH) notes.push(fill(texts.short_speech, { speech: seconds(prediction.speech, texts) }));
+    if (prediction.speech < PAGE.SHORT_SPEECH)
+      notes.push(fill(texts.short_speech, { speech: seconds(prediction.speech, texts) }));
     if (damaged) notes.push(fill(texts.damaged, { duration: seconds(prediction.duration, texts) }));
   }
   return { kind: CARDS[decided.kind] ?? decided.languages[0], headline, share, lead, notes };
@@ -30,7 +36,9 @@ export function numbers(prediction, damaged, texts) {
   let [headline, share] = headlineOf(prediction, decide(prediction, damaged), texts);
   const other = soundsLike(prediction, damaged, texts);
   if (other) headline = `${headline}. ${other}`;
-  const shares = CODES.map((code) => `${texts.names[code]} ${oneDecimal(100 * prediction.probabilities[code], texts)} %`);
+  const shares = CODES.map(
+    (code) => `${texts.names[code]} ${oneDecimal(100 * prediction.probabilities[code], texts)} %`,
+  );
   return `${`${headline} ${share}`.trim()} (${shares.join(", ")}; ${spoken(prediction, texts)})`;
 }
 
@@ -55,17 +63,23 @@ function headlineOf(prediction, decided, texts) {
     return [[names.slice(0, -1).join(", "), names.at(-1)].join(texts.joined), ""];
   }
   const headlines = {
-    [NO_SPEECH]: texts.silence, [DAMAGED]: texts.unreadable, [NONE_OF_THE_THREE]: texts.unknown, [NOT_SURE]: texts.unsure,
+    [NO_SPEECH]: texts.silence,
+    [DAMAGED]: texts.unreadable,
+    [NONE_OF_THE_THREE]: texts.unknown,
+    [NOT_SURE]: texts.unsure,
   };
   return [headlines[decided.kind], ""];
 }
 
 function comment(prediction, decided, texts) {
-  const { probabilities } = prediction, duration = seconds(prediction.duration, texts);
+  const { probabilities } = prediction,
+    duration = seconds(prediction.duration, texts);
   const [first, second] = [...CODES].sort((one, other) => probabilities[other] - probabilities[one]);
   const facts = {
-    first: inside(texts, first), first_share: percent(probabilities[first]),
-    second: inside(texts, second), second_share: percent(probabilities[second]),
+    first: inside(texts, first),
+    first_share: percent(probabilities[first]),
+    second: inside(texts, second),
+    second_share: percent(probabilities[second]),
   };
   const other = soundsLike(prediction, decided.kind === DAMAGED, texts);
   switch (decided.kind) {
@@ -77,10 +91,14 @@ function comment(prediction, decided, texts) {
       const sentence = fill(texts.unsure_note, facts);
       return sentence[0].toUpperCase() + sentence.slice(1);
     }
-    case NO_SPEECH: return fill(texts.silence_note, { duration });
-    case DAMAGED: return fill(texts.unreadable_note, { duration });
-    case NONE_OF_THE_THREE: return other ? `${other} ${texts.sounds_like_advice}` : texts.unknown_note;
-    default: return texts.several;
+    case NO_SPEECH:
+      return fill(texts.silence_note, { duration });
+    case DAMAGED:
+      return fill(texts.unreadable_note, { duration });
+    case NONE_OF_THE_THREE:
+      return other ? `${other} ${texts.sounds_like_advice}` : texts.unknown_note;
+    default:
+      return texts.several;
   }
 }
 

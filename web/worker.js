@@ -1,7 +1,7 @@
 // Everything that takes time, beside the page so that it stays alive. It answers one message after another:
 //   {kind: "load", threads}                  -> "loading" {done, total} ..., then "ready" {size, threads}
 //   {kind: "file", file} or {kind: "planes", planes}, at 16 kHz
-//                                            -> "progress" {share, code} ..., then "answer", or "undecodable" for a file
+//                                            -> "progress" {share, code} ..., then "answer" or "undecodable"
 //   {kind: "begin"}, {kind: "piece", samples, rate} ..., {kind: "end"}   a recording
 //                                            -> "live" {prediction} now and then, then as for a file
 // Each message has an `id`, which its replies carry; "problem" {reason, facts} is a reply to any.
@@ -15,11 +15,14 @@ import { Sound } from "./sound.js";
 import { find } from "./voice.js";
 
 let identifier = null;
-let recorded = null, lastLive = 0;
+let recorded = null,
+  lastLive = 0;
 
 const replies = {
   async load({ threads, id }, reply) {
-    identifier = new Identifier(await open(threads, (done, total) => self.postMessage({ id, kind: "loading", done, total })));
+    identifier = new Identifier(
+      await open(threads, (done, total) => self.postMessage({ id, kind: "loading", done, total })),
+    );
     await identifier.identify({ sounds: [warmUp()] });
     await reply("ready", { width: identifier.d_model });
   },
@@ -50,13 +53,14 @@ const replies = {
   },
 
   async piece({ samples, rate }, reply) {
-    if (!recorded) return;  // it was on its way when the recording ended
+    if (!recorded) return; // it was on its way when the recording ended
     recorded.push([samples], rate);
     const now = performance.now();
-    if (pieces > 1 || now - lastLive < 1000 * PAGE.LIVE_EVERY) return;  // others are waiting: no time for an answer
+    if (pieces > 1 || now - lastLive < 1000 * PAGE.LIVE_EVERY) return; // others are waiting: no time for an answer
     lastLive = now;
     const prediction = await identifier.identify({ sounds: [recorded.last(PAGE.LIVE_SECONDS)] });
-    if (prediction.speech >= PAGE.SHORT_SPEECH) await reply("live", { prediction, took: (performance.now() - now) / 1000 });
+    if (prediction.speech >= PAGE.SHORT_SPEECH)
+      await reply("live", { prediction, took: (performance.now() - now) / 1000 });
   },
 
   async end(_, reply, began) {
@@ -79,9 +83,11 @@ async function answer(recording, reply, began, withSound = false) {
 const mixed = ([one, other]) => (other ? one.map((sample, place) => (sample + other[place]) / 2) : one);
 
 // A second of something like a voice: the first run of a graph takes longer than the others.
-const warmUp = () => Float32Array.from({ length: AUDIO.SAMPLE_RATE }, (_, n) => 0.1 * Math.sin(n * n / 9000));
+const warmUp = () => Float32Array.from({ length: AUDIO.SAMPLE_RATE }, (_, n) => 0.1 * Math.sin((n * n) / 9000));
 
-let queue = Promise.resolve(), pieces = 0, newest = 0;
+let queue = Promise.resolve(),
+  pieces = 0,
+  newest = 0;
 self.onmessage = ({ data }) => {
   newest = data.id;
   if (data.kind === "piece") pieces += 1;
@@ -92,7 +98,7 @@ async function take(message) {
   const reply = async (kind, facts = {}) => {
     self.postMessage({ id: message.id, kind, ...facts });
     await turn();
-    if (message.id !== newest) throw new Problem("dropped");  // something else was begun meanwhile
+    if (message.id !== newest) throw new Problem("dropped"); // something else was begun meanwhile
   };
   try {
     if (message.id === newest) await replies[message.kind](message, reply, performance.now());
@@ -105,7 +111,8 @@ async function take(message) {
 
 // Lets messages in that came during a long piece of work.
 const channel = new MessageChannel();
-const turn = () => new Promise((done) => {
-  channel.port1.onmessage = done;
-  channel.port2.postMessage(null);
-});
+const turn = () =>
+  new Promise((done) => {
+    channel.port1.onmessage = done;
+    channel.port2.postMessage(null);
+  });

@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-from huggingface_hub import SpaceCard
+from huggingface_hub import SpaceCard, SpaceCardData
 
 from lid.errors import InputError
 from lid.model import checksums, onnx
@@ -52,9 +52,7 @@ def _card(root: Path) -> str:
     told = SpaceCard((root / "README.md").read_text(encoding="utf-8")).data.to_dict()
     header = {key: told[key] for key in KEPT if key in told}
     header |= {"sdk": "static", "app_file": START, "custom_headers": HEADERS}
-    card = SpaceCard("---\n---\n" + TEXT.format(title=told.get("title", ""), model=MODEL))
-    card.data = type(card.data)(**header)
-    return str(card)
+    return f"---\n{SpaceCardData(**header).to_yaml()}\n---\n\n" + TEXT.format(title=told.get("title", ""), model=MODEL)
 
 
 def _fetch_runtime(root: Path) -> None:
@@ -75,5 +73,5 @@ def _walk(place: Path) -> list[Path]:
         if path.is_file()
         and not path.is_symlink()
         and path.suffix not in (".py", ".pyc", ".sh")
-        and not path.relative_to(place).as_posix().startswith(".")
+        and not path.name.startswith(".")
     ]

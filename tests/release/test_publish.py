@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import posixpath
+import re
 import shutil
 import subprocess
 import sys
@@ -301,7 +303,14 @@ def test_the_page_for_browsers_is_a_static_space(hub, with_graphs, with_page, ro
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "cross-origin",
     }
+    assert files["README.md"].decode().count("---\n") == 2
     pages = {name for name in files if name.startswith("web/")}
+    kept = re.findall(
+        r'"((?:\.\./|vendor/)?[\w./]+\.(?:js|mjs|css|svg|json))"', files["web/service_worker.js"].decode()
+    )
+    assert len(kept) > 20
+    for name in {*kept} - {"vendor/mediabunny.js"}:  # which is not in this test's vendor
+        assert posixpath.normpath(f"web/{name}") in files
     mine = {f"web/{path.relative_to(with_page / 'web').as_posix()}" for path in (with_page / "web").rglob("*.*")}
     assert pages == {name for name in mine if not name.endswith(".py")}
     assert files["lid/graphs/silero_vad.onnx"] == (ROOT / "lid" / "graphs" / "silero_vad.onnx").read_bytes()
