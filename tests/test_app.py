@@ -196,6 +196,16 @@ def test_files_of_the_server_are_out_of_reach(app_url, clips):
     assert status(f"{app_url}/gradio_api/file={clips['speech']}") == 403
 
 
+def test_uploads_are_the_servers_alone_and_calls_leave_no_files(app, app_url, clips):
+    path = Path(upload(app_url, clips["text"]))
+    assert path != Path(upload(app_url, clips["text"]))  # whoever has the file does not know where another's is
+    for place in (app.uploads, path.parent, path):
+        assert place.stat().st_mode & 0o077 == 0
+    before = set(app.uploads.rglob("*"))
+    call(app_url, str(path))
+    assert set(app.uploads.rglob("*")) <= before
+
+
 def test_nothing_leaves_the_machine(client, clips, outbound):
     identify(client, clips["speech"])
     assert outbound.read_text() == ""

@@ -13,7 +13,7 @@ from lid.errors import InputError
 
 SAMPLE_RATE = 16_000  # Hz: what Whisper's log-mel front end expects
 
-CPU_SECONDS = 2.0  # a file may take to be opened, for all its tracks together,
+CPU_SECONDS = 1.5  # a file may take to be opened, for all its tracks together,
 CPU_PER_SECOND = 1 / 50  # and for each second of sound that comes out; eight channels of 192 kHz FLAC take as much
 IDLE_SECONDS = 30.0  # of wall time between two pieces of sound, on a machine that is busy otherwise
 MEMORY_BYTES = 256 * 1024**2  # of address space on top of the libraries and of a file given as bytes

@@ -34,9 +34,9 @@ STEP = 32
 def load(folder: Path, device: str = "cpu") -> "WhisperForAudioClassification":
     """A checkpoint folder's model in float32, on a device, calibrated by the file beside it if there is one. Raises
     InputError when there is no usable one."""
+    sizes.check(folder)
     from transformers import WhisperForAudioClassification
 
-    sizes.check(folder)
     try:
         model = WhisperForAudioClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
     except Exception as error:  # what it raises for a bad folder is documented nowhere, and differs
