@@ -5,7 +5,7 @@ shape (random weights), in bfloat16 where the card has it: what the network alon
 already, what `identify_batch` does with speech detection on the CPU, and what the stock Transformers pipeline does with
 the same windows, batched on the same card in the same precision. The share of the peak counts the encoder's products.
 
-Without a GPU it runs on the CPU: `python benchmarks/gpu.py --device cpu --seconds 1 --batches 60 --shapes base`.
+Without a GPU it runs on the CPU: `python benchmarks/gpu.py --device cpu --seconds 0 --lengths 5 --batches 20`.
 """
 
 import argparse
@@ -110,7 +110,9 @@ def stock(model: WhisperForAudioClassification, device: str, precision: str) -> 
     )
 
 
-def measure(shape: str, device: str, precision: str, seconds: float, batches: list[float]) -> list[str]:
+def measure(
+    shape: str, device: str, precision: str, seconds: float, lengths: list[float], batches: list[float]
+) -> list[str]:
     """A row of the table for each length."""
     model = checkpoint(shape, device)
     wrapped = whisper.TorchModel(model, precision)
@@ -119,7 +121,7 @@ def measure(shape: str, device: str, precision: str, seconds: float, batches: li
     voice = audio.decode(ROOT / "assets" / "examples" / "english.m4a")
     top, _ = peak(device, precision)
     lines = []
-    for length in LENGTHS:
+    for length in lengths:
         sound = np.resize(voice, int(length * audio.SAMPLE_RATE))
         found: dict[float, tuple[int, float]] = {}  # recordings a second -> how many at once, FLOPS
         for batch in batches:
@@ -149,6 +151,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--shapes", nargs="+", default=["base", "medium"], choices=["base", "medium"])
     parser.add_argument("--seconds", type=float, default=3.0, help="of trying for each number")
+    parser.add_argument("--lengths", type=float, nargs="+", default=LENGTHS, help="of recordings, in seconds")
     parser.add_argument("--batches", type=float, nargs="+", default=BATCHES, help="seconds of audio at once")
     parser.add_argument("--write", action="store_true", help="put the table into docs/SCALE.md")
     options = parser.parse_args()
@@ -164,7 +167,7 @@ def main() -> None:
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for shape in options.shapes:
-        lines += measure(shape, options.device, precision, options.seconds, options.batches)
+        lines += measure(shape, options.device, precision, options.seconds, options.lengths, options.batches)
     text = "\n".join(lines)
     print(text)
     if options.write:

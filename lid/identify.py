@@ -4,6 +4,7 @@ import copy
 import itertools
 import os
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -223,23 +224,28 @@ class LanguageIdentifier:
         """
         return self._answered([self._asked(sound, 1, progress or (lambda share, language: None))])[0]
 
-    def identify_batch(self, sounds: Sequence[np.ndarray | Recording]) -> list[Prediction]:
+    def identify_batch(self, sounds: Sequence[np.ndarray | Recording], threads: int = 1) -> list[Prediction]:
         """What is spoken in each of several sounds, in order, with the verdicts of `identify`. On a GPU windows of many
-        sounds are heard together, which is many times as fast. Raises InputError as `identify` does."""
-        return self._answered([self._asked(sound, AT_ONCE, lambda share, language: None) for sound in sounds])
+        sounds are heard together, which is many times as fast; `threads` of the CPU find where speech is. Raises
+        InputError as `identify` does."""
+        asked = [self._asked(sound, AT_ONCE, lambda share, language: None) for sound in sounds]
+        return self._answered(asked, threads)
 
-    def _answered(self, asked: Sequence["Asked"]) -> list[Any]:
+    def _answered(self, asked: Sequence["Asked"], threads: int = 1) -> list[Any]:
         """What each of them returns, while the model hears the windows of all of them together."""
         returned: dict[int, Any] = {}
         heard: dict[int, list[Heard]] = {}
+        wanted: dict[int, list[np.ndarray]] = {}
+
+        def step(number: int) -> None:
+            try:
+                wanted[number] = asked[number].send(heard[number]) if heard else next(asked[number])
+            except StopIteration as done:
+                returned[number] = done.value
+
         while len(returned) < len(asked):
-            wanted: dict[int, list[np.ndarray]] = {}
-            for number, one in enumerate(asked):
-                if number not in returned:
-                    try:
-                        wanted[number] = one.send(heard[number]) if number in heard else next(one)
-                    except StopIteration as done:
-                        returned[number] = done.value
+            wanted.clear()
+            _each(step, [number for number in range(len(asked)) if number not in returned], threads)
             answers = iter(self.model.hear_all([window for windows in wanted.values() for window in windows]))
             for number, windows in wanted.items():
                 heard[number] = list(itertools.islice(answers, len(windows)))
@@ -382,6 +388,16 @@ class LanguageIdentifier:
                     }
                 )
         return entries
+
+
+def _each(work: Callable[[int], None], numbers: Sequence[int], threads: int) -> None:
+    """Call `work` with each number, on several threads if there is more than one."""
+    if threads == 1:
+        for number in numbers:
+            work(number)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, numbers))
 
 
 def folder_of(source: str) -> Path:

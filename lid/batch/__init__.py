@@ -215,7 +215,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="a folder that all machines see, or a Hub id; the embedded model by default")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda: a worker for each GPU (default: cpu)")
     parser.add_argument("--workers", type=int, help="processes that answer (default: one for each core, or GPU)")
-    parser.add_argument("--threads", type=int, default=2, help="that read files ahead in each worker (default: 2)")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="that read files in each worker (default: 2; more for a GPU)"
+    )
     parser.add_argument("--address", help="of a Ray cluster to run on; auto: the one that this machine is part of")
     parser.add_argument("--retry-errors", action="store_true", help="try again the recordings whose rows have an error")
     parser.add_argument(

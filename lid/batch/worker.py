@@ -176,7 +176,7 @@ class Worker:
         """What is said of each: its prediction, or its error."""
         heard = [read.recording for read in group if read.recording]
         try:
-            predictions = iter(self._identifier.identify_batch(heard))
+            predictions = iter(self._identifier.identify_batch(heard, self._task.threads if self._on_gpu else 1))
             return [
                 next(predictions).to_dict(is_damaged(read.recording)) if read.recording else _refusal(read.error)
                 for read in group
