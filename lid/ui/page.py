@@ -120,6 +120,7 @@ class Page:
         """What follows a call that showed an answer."""
         at = self.at
         ran.failure(None, None, at.answer, js=FAILED)
+        ran.then(None, js=SHOW_ANSWER)  # once more: now there is something under it
         ran.then(None, [at.answer, at.timeline, at.evidence, at.mel, at.attention], js=KEEP)
 
     def _wire_live(self, now: dict[str, Any]) -> None:

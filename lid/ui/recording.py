@@ -33,9 +33,9 @@ class FirstSegment:
 class RecordingResult:
     """What the page shows of a recording.
 
-    `mel` is Whisper's log-mel averaged to (bands, columns <= MAX_COLUMNS); `peaks` are (sounds, columns), the loudest
-    of each stretch as a share of the loudest of all. `first_segment` is None without speech. `damaged` tells whether
-    some of the file could not be read. `span` is from where to where it was heard, in seconds of the file; so are the
+    `mel` is Whisper's log-mel averaged to (bands, columns <= MAX_COLUMNS). `peaks` are (sounds, columns), the loudest
+    of each stretch as a share of the loudest of all. `first_segment` is None without speech. `damaged` is true when
+    part of the file could not be read. `span` is from where to where it was heard, in seconds of the file; so are the
     times of `prediction`. `part` is true where that is only a part of the file.
     """
 
