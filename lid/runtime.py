@@ -16,6 +16,9 @@ QUIET = 3  # ONNX Runtime's log level for errors
 # Whoever computes next to us: a thread that waits gives its core away at once instead of spinning, and work is dealt
 # out in small pieces, so that a thread whose core another program has leaves the rest to the others.
 SETTINGS = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
+# A graph can say that its numbers are in other files. It would find them where this process was started; here it finds
+# none.
+SETTINGS["session.model_external_initializers_file_folder_path"] = str(GRAPHS)
 _threads: int | None = None
 
 

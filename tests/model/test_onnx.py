@@ -70,14 +70,17 @@ def test_a_graph_of_another_version_says_so(folder):
         LanguageIdentifier.load(folder)
 
 
-def test_a_graph_that_names_files_outside_is_refused(folder):
-    """ONNX can keep numbers in other files. Graphs are read as bytes, so that there is no other file to reach."""
+@pytest.mark.parametrize("place", ["/etc/passwd", "../numbers", "numbers"])
+def test_a_graph_that_names_other_files_is_refused(folder, place, monkeypatch):
+    """ONNX can keep numbers in other files, in the folder where the process runs if it says no other."""
+    monkeypatch.chdir(folder)
     file = folder / "onnx" / onnx.QUANTISED
     model = onnx_package.load(file)
     big = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    (folder / "numbers").write_bytes(big.raw_data)
     big.ClearField("raw_data")
     big.data_location = onnx_package.TensorProto.EXTERNAL
-    big.external_data.add(key="location", value="/etc/passwd")
+    big.external_data.add(key="location", value=place)
     file.write_bytes(model.SerializeToString())
     checksums.write(folder)
     with pytest.raises(InputError, match="no graph that can be run"):
