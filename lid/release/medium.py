@@ -64,5 +64,10 @@ def _worked_out(found: dict) -> tuple[str, list[str], list[list]]:
         [name, one["clips_at_once"], f"{one['clips_a_second']:,.0f}", f"{one['hours']:.1f}"]
         for name, one in found["cards"].items()
     ]
-    head = ["card", f"of {clips} clips at once", "clips a second", f"hours for {found['steps']:,} steps"]
+    head = [
+        "card",
+        f"of {clips} clips at once",
+        "clips a second",
+        f"hours for {found['steps']:,} steps, if batches keep up",
+    ]
     return sentence, head, rows

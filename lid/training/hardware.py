@@ -121,8 +121,8 @@ def unusable_driver(reason: str) -> str:
 def default_workers(processes: int = 1) -> int:
     """How many processes make batches for each of so many that train: all cores but one (two, of two), shared evenly.
 
-    A core makes about 40 clips a second with all augmentation. whisper-medium takes 70 clips a second on a T4 and 390
-    on an A100 (benchmarks/gpu_training.py), more than the machines such cards are rented with can make; so all help.
+    A core makes 20 to 40 clips a second with all augmentation. whisper-medium can take 60 a second on a T4 and 280 on
+    an A100 (worked out by benchmarks/gpu_training.py): about what the machines make that such cards are rented with.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, max(cores - 1, min(cores, 2)) // processes)
