@@ -170,9 +170,11 @@ import app; app.main()
         right = [identify(app, data)[2][0] for data in sounds]
         with ThreadPoolExecutor(6) as pool:
             asked = [pool.submit(identify, app, sounds[n % len(sounds)]) for n in range(60)]
-            for _ in range(KILLS):
+            for kill in range(KILLS):
                 time.sleep(0.3)
                 app.process.send_signal(signal.SIGUSR1)
+                while app.printed.count("start_processing ended") <= kill:
+                    time.sleep(0.05)
             answers = [one.result() for one in asked]
         good = sum(
             name == "complete" and same(data[0], right[n % len(right)]) for n, (_, name, data) in enumerate(answers)

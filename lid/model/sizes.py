@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lid.errors import InputError
 
-MOST_BYTES = 1024**2  # of config.json; Whisper's have two kilobytes
+INDEX = "model.safetensors.index.json"
+MOST_BYTES = 1024**2  # of config.json, which has two kilobytes, and of the index
 MOST = {  # well over the largest Whisper's; a number that is not there is Transformers' own
     "d_model": 4096,
     "encoder_layers": 64,
@@ -23,22 +24,32 @@ MOST = {  # well over the largest Whisper's; a number that is not there is Trans
 
 
 def check(folder: Path) -> None:
-    """Raises InputError for a checkpoint folder whose config.json is no description of a Whisper of any usual size."""
-    file = Path(folder) / "config.json"
-    if not file.is_file():
-        return  # whoever loads it says so
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            raise _refused(folder, f"its config.json has over {MOST_BYTES // 1024} kB")
-        told = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _refused(folder, f"its config.json cannot be read: {error}") from error
-    if not isinstance(told, dict):
-        raise _refused(folder, "its config.json is no description of a model")
+    """Raises InputError for a checkpoint folder whose config.json is no description of a Whisper of any usual size, or
+    whose weights are said to lie elsewhere."""
+    told = _read(folder, "config.json")
     for name, most in MOST.items():
         value = told.get(name, 0)
         if not isinstance(value, int) or not 0 <= value <= most:
             raise _refused(folder, f"{name} in its config.json is {value!r:.40}, not a number from 0 to {most}")
+    places = _read(folder, INDEX).get("weight_map", {})
+    if not isinstance(places, dict) or any(Path(str(place)).name != place for place in places.values()):
+        raise _refused(folder, f"its {INDEX} names files outside of the folder")
+
+
+def _read(folder: Path, name: str) -> dict:
+    """A JSON object of the folder; empty where there is no such file: whoever loads it says so."""
+    file = Path(folder) / name
+    if not file.is_file():
+        return {}
+    if file.stat().st_size > MOST_BYTES:
+        raise _refused(folder, f"its {name} has over {MOST_BYTES // 1024} kB")
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _refused(folder, f"its {name} cannot be read: {error}") from error
+    if not isinstance(told, dict):
+        raise _refused(folder, f"its {name} is no JSON object")
+    return told
 
 
 def _refused(folder: Path, why: str) -> InputError:

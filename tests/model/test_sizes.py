@@ -27,3 +27,12 @@ def test_what_is_no_configuration_is_a_sentence(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(InputError, match=r"config\.json"):
         sizes.check(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["../model.safetensors", "/etc/model.safetensors", "a/b.safetensors", 3])
+def test_weights_that_lie_elsewhere_are_a_sentence(tmp_path, place):
+    (tmp_path / sizes.INDEX).write_text(json.dumps({"weight_map": {"a.weight": "model.safetensors"}}))
+    sizes.check(tmp_path)
+    (tmp_path / sizes.INDEX).write_text(json.dumps({"weight_map": {"a.weight": place}}))
+    with pytest.raises(InputError, match="outside of the folder"):
+        sizes.check(tmp_path)

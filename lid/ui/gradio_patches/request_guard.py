@@ -90,16 +90,18 @@ class RequestGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif BLOCKED_PATHS.search(scope["path"]):
-            await PlainTextResponse("Not found", 404)(scope, receive, send)
+            return
+        response = _ResponseFilter(scope, send)
+        if BLOCKED_PATHS.search(scope["path"]):
+            await PlainTextResponse("Not found", 404)(scope, receive, response)
         elif (name := _called(scope)) is not None and name not in self.endpoints:
-            await JSONResponse({"detail": self._no_endpoint(name)}, 404)(scope, receive, send)
+            await JSONResponse({"detail": self._no_endpoint(name)}, 404)(scope, receive, response)
         elif _declared_length(scope) > self._max_bytes(scope):
-            await PlainTextResponse(f"More than {self._max_bytes(scope)} bytes.", 413)(scope, receive, send)
+            await PlainTextResponse(f"More than {self._max_bytes(scope)} bytes.", 413)(scope, receive, response)
         elif self._is_upload(scope) and _free_disk_bytes() < MIN_FREE_DISK_BYTES:
-            await PlainTextResponse(DISK_FULL, 507)(scope, receive, send)
+            await PlainTextResponse(DISK_FULL, 507)(scope, receive, response)
         else:
-            await self._pass_on(scope, receive, _ResponseFilter(scope, send))
+            await self._pass_on(scope, receive, response)
 
     async def _pass_on(self, scope: Scope, receive: Receive, response: "_ResponseFilter") -> None:
         if scope["path"].rstrip("/").endswith("/gradio_api/info"):
@@ -114,7 +116,7 @@ class RequestGuard:
                 # which a timeout would disturb.
                 counted = self.uploads.of(address) if self._is_upload(scope) else self.bodies
                 body = Body(receive, self._max_bytes(scope), counted)
-                receive = body.receive
+                receive, response.body = body.receive, body
                 under_way.callback(body.done)
             await self._answer(scope, receive, response)
 
@@ -153,10 +155,16 @@ class RequestGuard:
 
 
 class _ResponseFilter:
-    """`send` that cleans the headers and remembers whether the response has started."""
+    """`send` that cleans the headers and remembers whether the response has started. Where a request with a body is
+    refused before all of it has come, the connection ends, and with it what the server has read ahead."""
 
     def __init__(self, scope: Scope, send: Send):
         self.is_file, self.send, self.started = FILE_PATH in scope["path"], send, False
+        self.body: Body | None = None
+        self._may_have_body = scope["method"] not in ("GET", "HEAD")
+
+    def _is_unread(self) -> bool:
+        return self._may_have_body and not (self.body and self.body.complete)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -169,6 +177,8 @@ class _ResponseFilter:
             elif "content-security-policy" not in headers:
                 headers["content-security-policy"] = f"frame-ancestors {_frames()}"
             headers["x-content-type-options"] = "nosniff"
+            if message["status"] >= 400 and self._is_unread():
+                headers["connection"] = "close"
         await self.send(message)
 
 

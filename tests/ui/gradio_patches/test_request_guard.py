@@ -80,6 +80,12 @@ def test_a_call_may_be_so_long_and_an_upload_longer(client):
     assert client.post("/gradio_api/upload", content=unsaid).status_code == 413
 
 
+def test_a_connection_ends_with_a_body_that_was_not_read(client):
+    long = bytes(request_guard.CALL_BYTES + 1)
+    assert client.post("/gradio_api/call/identify", content=long).headers["connection"] == "close"
+    assert "connection" not in client.post("/gradio_api/call/identify", content=b"short").headers
+
+
 def test_a_file_keeps_none_of_the_requests_headers_and_runs_nothing(client):
     answer = client.get(
         "/gradio_api/file=/tmp/a.wav", headers={"x-mine": "1", "set-cookie": "a=b", "range": "bytes=0-1"}
