@@ -41,14 +41,15 @@ def store():
 
 @pytest.fixture(scope="module")
 def cluster(store):
-    """The address of a Ray cluster on this machine."""
+    """The address of a Ray cluster of two nodes on this machine, each with room for one worker."""
     pytest.importorskip("ray", reason="pip install 'lid-uz-ru-en[batch]': nothing of `lid batch` is tested")
     from ray.cluster_utils import Cluster
 
-    options = {"num_cpus": 2, "object_store_memory": 100 * 1024**2, "include_dashboard": False}
+    options = {"num_cpus": 1, "object_store_memory": 100 * 1024**2, "include_dashboard": False}
     for left in (2, 1, 0):  # Ray gives itself half a minute, which a busy machine may not have
         try:
             running = Cluster(initialize_head=True, head_node_args=options)
+            running.add_node(num_cpus=1, object_store_memory=options["object_store_memory"])
             break
         except Exception:
             if not left:
