@@ -90,6 +90,14 @@ def busy_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
         yield app.url
 
 
+@pytest.fixture(scope="session")
+def narrow_url(identifier, outbound, tmp_path_factory) -> Iterator[str]:
+    """The same app, which works on one recording at a time."""
+    code = "from lid.ui import settings; settings.AT_ONCE = 1; import app; app.main()"
+    with _running(["-c", code], outbound, tmp_path_factory.mktemp("narrow")) as app:
+        yield app.url
+
+
 @contextmanager
 def _running(arguments: list[str], outbound: Path, folder: Path) -> Iterator[App]:
     """Python with arguments that start the app, until it is no longer needed."""

@@ -53,6 +53,6 @@ def test_the_timeline_is_used_by_keys(open_page):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.querySelector('#answer audio').currentTime") == pytest.approx(2, abs=0.1)
-    assert page.locator(".lid-strip-scale").get_attribute("aria-valuetext") == "0:02"
+    page.wait_for_function("document.querySelector('.lid-strip-scale').ariaValueText === '0:02'")
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('#answer audio').currentTime > 2.2")

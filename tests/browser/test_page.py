@@ -97,16 +97,30 @@ def test_a_full_queue_is_said_where_the_answer_goes(open_page, busy_url):
 
 
 @pytest.mark.parametrize("locale", ["ru-RU", "uz-UZ"])
-def test_a_wait_and_a_restart_are_told_in_the_pages_language(chromium, tmp_path, locale):
+def test_a_place_in_the_queue_is_told_in_the_pages_language(open_page, narrow_url, tmp_path, locale):
+    words, long = texts.choose(locale), tmp_path / "long.flac"
+    soundfile.write(long, np.tile(voice("uz"), 200), audio.SAMPLE_RATE)
+    pages = [open_page(narrow_url, locale=locale) for _ in range(2)]
+    for page in pages:
+        page.locator("#upload input[type=file]").set_input_files(long)
+        page.locator("#answer .lid-progress").wait_for()
+    pages[1].locator("#answer").get_by_text(f"{words.queued}: 1/1").wait_for()
+    for page in reversed(pages):
+        page.keyboard.press("Escape")
+        page.locator("#answer [data-kind=waiting]").wait_for()
+
+
+@pytest.mark.parametrize("locale", ["ru-RU", "uz-UZ"])
+def test_a_restart_is_told_in_the_pages_language(chromium, tmp_path, locale):
     words, long = texts.choose(locale), tmp_path / "long.flac"
     soundfile.write(long, np.tile(voice("uz"), 200), audio.SAMPLE_RATE)
     with served(MODEL_ID=str(MODEL)) as app, chromium("uz").new_context(locale=locale) as context:
         pages = [context.new_page() for _ in range(2)]
-        for page, waits in zip(pages, (words.working, words.queued), strict=True):
+        for page in pages:
             page.goto(app.url)
             page.locator("#answer [data-kind=waiting]").wait_for()
             page.locator("#upload input[type=file]").set_input_files(long)
-            page.locator("#answer").get_by_text(waits).wait_for()
+            page.locator("#answer .lid-progress").wait_for()
         app.process.terminate()
         for page in pages:
             assert words.restarting in answer(page)
