@@ -259,9 +259,10 @@ function load() {
   if (!window.isSecureContext) return set({ kind: "problem", reason: "not_secure", facts: {} });
   if (!hasSimd()) return set({ kind: "problem", reason: "no_simd", facts: {} });
   const loaded = new Engine();
+  let failed = false; // what else is on its way still reports its progress
   loaded.ask({ kind: "load", threads: threads() }, (reply) => {
-    if (reply.kind === "loading") set(reply);
-    if (reply.kind === "problem") set(reply);
+    failed ||= reply.kind === "problem";
+    if (reply.kind === "problem" || (reply.kind === "loading" && !failed)) set(reply);
     if (reply.kind !== "ready") return;
     engine = loaded;
     hardware = { threads: threads(), width: reply.width };
