@@ -30,6 +30,8 @@ def copied_json(page) -> dict:
 def test_microphone(open_page, language):
     page = open_page(hearing=language)
     page.locator("#microphone .record-button").wait_for()  # Gradio fetches its recorder a moment after the rest
+    page.locator(".lid-keys").wait_for()
+    page.wait_for_timeout(1000)  # the list of microphones comes last
     below = page.locator("#upload").bounding_box()
     page.locator("#microphone .record-button").click()
     page.wait_for_timeout(4000)
