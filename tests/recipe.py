@@ -80,9 +80,8 @@ class Command(NamedTuple):
 def command(corpus, unseen, miniature, tmp_path_factory) -> Command:
     work = tmp_path_factory.mktemp("run")
     sources = ["--data", corpus, "--background", corpus, "--base-model", miniature, "--cache-dir", work / "cache"]
-    sources += ["--eval-also", unseen]
     arguments = [*sources, "--output", work / "out", "--held-out-languages", "tr", "--steps", 4, "--validate-every", 2]
-    arguments += ["--batch-size", 7, "--window", 2, "--workers", 0, "--cpu", "--fp32"]
+    arguments += ["--eval-also", unseen, "--batch-size", 7, "--window", 2, "--workers", 0, "--cpu", "--fp32"]
     return Command(*([str(argument) for argument in some] for some in (arguments, sources)), work / "out")
 
 
