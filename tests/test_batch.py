@@ -16,6 +16,8 @@ import lid.batch
 from lid import __main__, runtime
 from tests.conftest import EXAMPLES, ROOT
 
+pytestmark = pytest.mark.slow
+
 COSTS = ("seconds", "cpu_seconds", "gpu_seconds")
 SOUNDS = sorted(
     path for path in EXAMPLES.iterdir() if path.suffix in (".mp3", ".ogg", ".m4a", ".wav", ".webm", ".opus")

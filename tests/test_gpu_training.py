@@ -7,6 +7,8 @@ from accelerate.state import AcceleratorState
 
 from benchmarks import gpu_training
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def fresh():

@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.hub_server import HubServer
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = ROOT / "notebooks" / "train_on_colab.ipynb"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.voices import CODECS, encode, voice
 
-WAIT = 600_000  # ms before a wait counts as hung; a busy machine is slow, not broken
+WAIT = 180_000  # ms before a wait counts as hung; a busy machine is slow, not broken
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",

@@ -13,6 +13,8 @@ from safetensors import safe_open
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def launch(*arguments) -> int:
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "configs/cpu.yaml"]
