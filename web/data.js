@@ -1304,10 +1304,7 @@ export const PAGE = {
   "languages",
   "damaged",
   "sounds_like",
-  "sounds_like_probability",
-  "speech_share_uz",
-  "speech_share_ru",
-  "speech_share_en"
+  "sounds_like_probability"
  ],
  "CSV_FORMULA": [
   "=",

@@ -69,8 +69,10 @@ function values({ name, prediction, damaged, problem }, texts) {
   const told = { file: safe, error: problem ? explained(problem, texts) : "" };
   if (prediction) {
     const json = asJson(prediction, damaged);
+    const several = json.verdict === "several"; // then one language and its probability would mean nothing
     Object.assign(told, json, {
-      ...Object.fromEntries(CODES.map((code) => [code, json.probabilities[code]])),
+      ...Object.fromEntries(CODES.map((code) => [code, several ? "" : json.probabilities[code]])),
+      ...(several ? { language: json.languages.join(" ") } : {}),
       languages: json.languages.join(" "),
       sounds_like: json.sounds_like?.language,
       sounds_like_probability: json.sounds_like?.probability,

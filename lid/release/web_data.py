@@ -63,7 +63,7 @@ def data() -> dict[str, Any]:
             "MAX_FILES": settings.MAX_FILES,
             "LIVE_SECONDS": settings.LIVE_SECONDS,
             "LIVE_EVERY": settings.LIVE_EVERY,
-            "CSV_HEADER": table.HEADER,
+            "CSV_HEADER": [column for column in table.HEADER if column not in table.SHARES],
             "CSV_FORMULA": table.FORMULA,
         },
     }

@@ -15,7 +15,8 @@ from lid.verdict import SEVERAL, decide
 
 HEADER = ["file", "language", *CODES, "known", "duration_seconds", "speech_seconds", "error"]
 HEADER += ["verdict", "languages", "damaged", "sounds_like", "sounds_like_probability"]
-HEADER += [f"speech_share_{code}" for code in CODES]
+SHARES = [f"speech_share_{code}" for code in CODES]
+HEADER += SHARES
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that starts so for a formula
 
 
