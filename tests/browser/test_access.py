@@ -22,12 +22,12 @@ def test_nothing_jumps(open_page, width):
     page.reload()
     page.locator("#microphone .record-button").wait_for()
     page.wait_for_timeout(1000)
-    assert page.evaluate("shifted") < 0.1
+    assert page.evaluate("shifted") < 0.2  # 0.02 to 0.12 on a busy machine; it was 0.4 to 0.8
     page.evaluate("shifted = 0")
     example(page, "English")
     page.locator("#attention .heatmaplayer image").wait_for()
     page.wait_for_timeout(1000)
-    assert page.evaluate("shifted") < 0.1
+    assert page.evaluate("shifted") < 0.2  # 0.02 to 0.12 on a busy machine; it was 0.4 to 0.8
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "ru-RU", "uz-UZ"])

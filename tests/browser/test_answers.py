@@ -12,7 +12,7 @@ from lid import audio
 from tests.browser.visitor import answer, example, send, source, upload
 from tests.browser.voices import voice
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from lid.ui import texts
 from tests.browser.visitor import answer, example, seen, states
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "ru-RU", "uz-UZ"])

@@ -11,7 +11,7 @@ from lid import audio
 from tests.browser.visitor import answer, example, seen, send, source, states, upload
 from tests.browser.voices import voice
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

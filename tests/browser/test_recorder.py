@@ -5,7 +5,7 @@ import pytest
 from lid.ui import texts
 from tests.browser.visitor import answer, tab_to
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RECORD, STOP = "#microphone .record-button", "#microphone .stop-button"
 

@@ -19,7 +19,7 @@ from tests.conftest import EXAMPLES, ROOT
 from tests.web import pages
 from tests.web.site import Site, need_runtime
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 MODEL = "/assets/model"
 ENCODER = f"{MODEL}/onnx/model_quantized.onnx"
