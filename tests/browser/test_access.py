@@ -5,7 +5,7 @@ import pytest
 from lid.ui import texts
 from tests.browser.visitor import answer, example, tab_to, upload
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SHIFTS = """
 window.shifted = 0;

@@ -16,7 +16,7 @@ from tests.browser.visitor import answer, press, upload
 from tests.browser.voices import CODECS, encode, voice
 from tests.conftest import MODEL
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def copied_json(page) -> dict:
