@@ -301,8 +301,8 @@ def cold(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
             if status:
                 raise SystemExit(f"{command} ended with status {status}")
             spent = usage.ru_utime + usage.ru_stime
-            times[name].append({"wall": time.perf_counter() - start, "cpu": spent, "rss": usage.ru_maxrss * 1024})
-    keys = ("wall", "cpu", "rss")
+            times[name].append({"wall": time.perf_counter() - start, "cpu": spent})
+    keys = ("wall", "cpu")
     return {name: {key: median(one[key] for one in all_) for key in keys} for name, all_ in times.items()}
 
 
@@ -390,7 +390,7 @@ def report(results: dict) -> str:
         ours, stock = results["cold"]["ours"], results["cold"]["stock"]
         parts.append(
             f"From starting Python to the answer for a 5 s file: `python -m lid` {ours['wall']:.2f} s "
-            f"({ours['cpu']:.2f} CPU s, {ours['rss'] / 1e6:.0f} MB), the stock pipeline "
+            f"({ours['cpu']:.2f} CPU s), the stock pipeline "
             f"{stock['wall']:.1f} s ({stock['cpu']:.1f} CPU s): "
             f"{stock['wall'] / ours['wall']:.1f}x."
         )
