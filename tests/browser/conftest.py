@@ -24,7 +24,7 @@ DEVICE, CONSENT = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media
 NO_MICROPHONE = {"denied": [DEVICE, "--deny-permission-prompts"], "absent": [CONSENT]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright runs once in a process, and the tests of web/ have this fixture, too
 def chromium():
     """Call with a language for a Chromium whose microphone hears that language's example, or with "denied" or "absent"
     for one without; one is started for each."""
