@@ -146,6 +146,23 @@ def measure(
     return lines
 
 
+def agreement(folder: Path, device: str, precision: str) -> str:
+    """How the answers to the recordings in a folder, all together on the card, differ from the CPU's one by one."""
+    sounds = [audio.decode(file) for file in sorted(folder.iterdir())]
+    here = [LanguageIdentifier.load().identify(sound) for sound in sounds]
+    there = list(LanguageIdentifier.load(device=device, precision=precision).identify_batch(sounds))
+    same = sum((a.language, a.known) == (b.language, b.known) for a, b in zip(here, there, strict=True))
+    apart = [
+        max(abs(a.probabilities[code] - b.probabilities[code]) for code in a.probabilities)
+        for a, b in zip(here, there, strict=True)
+    ]
+    return (
+        f"{same} of {len(sounds)} recordings get the CPU's verdict (8-bit graph, one by one) on the card too "
+        f"({precision}, all together); a probability differs by {statistics.median(apart):.4f} in the middle, "
+        f"{max(apart):.3f} at most."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
@@ -153,6 +170,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of trying for each number")
     parser.add_argument("--lengths", type=float, nargs="+", default=LENGTHS, help="of recordings, in seconds")
     parser.add_argument("--batches", type=float, nargs="+", default=BATCHES, help="seconds of audio at once")
+    parser.add_argument("--clips", type=Path, help="folder of recordings to compare the card's verdicts on")
     parser.add_argument("--write", action="store_true", help="put the table into docs/SCALE.md")
     options = parser.parse_args()
     if options.device != "cpu" and not torch.cuda.is_available():
@@ -168,6 +186,8 @@ def main() -> None:
     ]
     for shape in options.shapes:
         lines += measure(shape, options.device, precision, options.seconds, options.lengths, options.batches)
+    if options.clips:
+        lines += ["", agreement(options.clips, options.device, precision)]
     text = "\n".join(lines)
     print(text)
     if options.write:
