@@ -1,11 +1,12 @@
-"""Average finished runs, with one another or with their base model, and fit and measure what comes of it.
+"""Average the encoders of finished runs, with one another or with their base model, and fit and measure what comes of it.
 
-    lid soup runs/seed0 runs/seed1 --base-share 0.2 --output runs/soup
+    lid soup runs/seed0 runs/seed1 --output runs/soup
+    lid soup runs/base --base-share 0.2 --output runs/mixed
     lid soup runs/base --output runs/again                     # one run, averaged with nothing
 
 The mean of runs that began alike, with different seeds, is often better on the unfamiliar than the best of them (a
 model soup, Wortsman et al. 2022, arXiv:2203.05482). So is an encoder averaged with the one that it was made from
-(WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), at some cost on what is familiar. The heads are of the runs alone.
+(WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), at some cost on what is familiar. The head is the first run's.
 After averaging, temperature, row for speech, distances and thresholds are fitted anew. One run averaged with nothing
 keeps its weights and its temperature: only the distances and the threshold for the three languages are fitted anew.
 

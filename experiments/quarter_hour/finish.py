@@ -1,32 +1,30 @@
-"""Make runs of the students that train.py left, as if train_lora.py had been killed just before its last step.
+"""Make runs of the students that train.py left, for `lid soup` to average, fit and measure.
 
     python experiments/quarter_hour/finish.py out/ --output runs/ --data corpus/ ...    # the flags of pack.py
+    lid soup runs/first runs/second --output runs/soup
 
-Each student becomes a folder in --output with a state.safetensors. Of its snapshots the one is kept that is better on
-the validation clips. The command that is printed for each then does all that follows training, and `lid soup` averages
-the results.
+Of each student's snapshots the one is kept that is better on the validation clips.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from peft.peft_model import PeftModel
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from lid.data import waveforms
+from lid.data import sounds
 from lid.data.parts import Parts
-from lid.evaluation import evaluate
+from lid.evaluation import evaluate, shortcuts
 from lid.model import checkpoint
-from lid.training import prepare, teacher
-from lid.training.config import Data, Evaluation, Run, Sources, add_arguments, read
+from lid.model.checkpoint import Checkpoint
+from lid.training import config, prepare, teacher
+from lid.training.batches import BalancedBatches, BatchOptions
+from lid.training.config import Config, Data, Evaluation, Model, Optimisation, Run, Sources, add_arguments, read
 
 LAYERS, WINDOW, VALIDATION_OTHERS = 5, 10.0, 300
 
@@ -37,27 +35,36 @@ def main() -> None:
     for group in (Sources, Data, Evaluation, Run):
         add_arguments(parser, group)
     given = parser.parse_args()
-    sources, run = read(given, Sources), read(given, Run)
-    selection = prepare.select(sources, read(given, Data), read(given, Evaluation), run.cache_dir, None, run.workers)
+    sources, data, evaluation, run = (read(given, group) for group in (Sources, Data, Evaluation, Run))
+    selection = prepare.select(sources, data, evaluation, run.cache_dir, None, run.workers)
     parts = prepare.decode(selection, run.cache_dir)
-    keep_answers(given.trained, parts, sources.base_model, run.cache_dir)
     conditions = prepare.recording_conditions(selection)
+    easy = shortcuts.compare(
+        BalancedBatches(parts.train, sounds.load_noises(sources.noise), BatchOptions(24, WINDOW, 25, 0), 50)
+    )
     for file in sorted(given.trained.glob("*.safetensors")):
-        if file.name != "posterior.safetensors":
-            finish(file, parts, conditions, sources.base_model, run.output / file.stem)
+        if file.name == "posterior.safetensors":
+            continue
+        folder = run.output / file.stem
+        merged, about = finish(file, parts, conditions, sources.base_model)
+        merged.save(folder / "merged")
+        config.save(folder, (sources, data, evaluation, run))
+        prepare.write_records(selection, folder)
+        shape = Model(WINDOW, LAYERS, about.pop("rank"), 0.0)
+        whole = Config(sources, data, shape, Optimisation(**about.pop("options")), evaluation, run)
+        metrics = {
+            "settings": whole.published(),
+            "clips": parts.counts(),
+            "baselines": {},
+            "shortcuts": easy,
+            "calibration": {"temperature": 1.0, "threshold": 0.0},
+            **about,
+        }
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2))
 
 
-def keep_answers(trained: Path, parts: Parts, base_model: str, cache_dir: Path) -> None:
-    """Put the teacher's answers where the recipe looks for them."""
-    posterior = load_file(trained / "posterior.safetensors")["posterior"].numpy()
-    if len(posterior) != len(parts.train):
-        sys.exit("finish: these sources make another training part than the one that was packed.")
-    name = f"{waveforms.key(parts.train.clips)}/{teacher._identity(base_model)}"
-    np.save(cache_dir / f"teacher-{hashlib.sha256(name.encode()).hexdigest()[:16]}.npy", posterior)
-
-
-def finish(file: Path, parts: Parts, conditions: list[int], base_model: str, folder: Path) -> None:
-    """Write one student's state, and show how train_lora.py goes on from it."""
+def finish(file: Path, parts: Parts, conditions: list[int], base_model: str) -> tuple[Checkpoint, dict]:
+    """One student's best weights, and what is known of its training."""
     with safe_open(file, "pt") as opened:
         about = json.loads(opened.metadata()["run"])
         tensors = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118 - not a dict
@@ -69,28 +76,28 @@ def finish(file: Path, parts: Parts, conditions: list[int], base_model: str, fol
     held_out = evaluate.copies(parts.validation.speech, parts.validation.labels, 0, groups=conditions)
     others = parts.held_out_validation.evenly(VALIDATION_OTHERS).speech
     steps = sorted({int(name.split("/")[0]) for name in tensors})
+    losses = {point["step"]: point["train_loss"] for point in about["curve"]}
     history = []
     for step in steps:
         put(model, tensors, step)
-        history.append({"step": step, **evaluate.score(checkpoint.inside(model), held_out, others)})
+        nearest = min(losses, key=lambda at, step=step: abs(at - step))
+        score = evaluate.score(checkpoint.inside(model), held_out, others)
+        history.append({"step": step, "train_loss": round(losses[nearest], 5), **score})
         print(file.stem, history[-1], flush=True)
-    best = max(history, key=lambda entry: entry["score"])["step"]
-    settings = about["settings"] | {"steps": steps[-1]}
-    kept = {name.partition("/")[2]: weight for name, weight in tensors.items() if name.startswith(f"{best}/")}
-    state = {f"{kind}/{name}": w.clone() for kind in ("weights", "average", "best") for name, w in kept.items()}
-    curve = [point for point in about["curve"] if point["step"] <= steps[-1]]
-    record = {
-        "step": steps[-1], "loss": curve[-1]["train_loss"], "history": history, "settings": settings,
-        "variance": about["variance"], "curve": curve, "kept": best,
-    }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, folder / "state.safetensors", {"run": json.dumps(record)})
-    flags = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())
-    print(f"python train_lora.py --output {folder} --layers {LAYERS} --lora-rank {about['rank']} --lora-dropout 0 "
-          f"--batch-size {about['batch_size']} --speaker-cap 25 {flags} ...", flush=True)  # fmt: skip
+    kept = max(history, key=lambda entry: entry["score"])["step"]
+    put(model, tensors, kept)
+    options = about["settings"] | {"steps": steps[-1], "batch_size": about["batch_size"], "speaker_cap": 25}
+    return Checkpoint.merged(model), {
+        "rank": about["rank"],
+        "options": options | {"validate_every": steps[-1] - steps[0]},
+        "history": history,
+        "curve": about["curve"],
+        "kept": kept,
+    }
 
 
 def put(model: PeftModel, tensors: dict[str, torch.Tensor], step: int) -> None:
+    """Set the trained weights to a snapshot's."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.requires_grad:

@@ -1,4 +1,4 @@
-"""Pack what a quarter of an hour on a lent GPU needs, small enough to take there: speech, noise, and base weights.
+"""Pack what a quarter of an hour on a rented GPU needs, small enough to take there: speech, noise, and base weights.
 
     python experiments/quarter_hour/pack.py --output pack/ --data corpus/ --background corpus/ --noise noises/ \
       --extra-train synthetic/ --base-model openai/whisper-base --held-out-languages fr hu ja lv

@@ -10,11 +10,10 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Self
 
+import av
 import numpy as np
 import torch
 from torch.nn import functional
-
-import av
 
 from lid import audio
 from lid.audio import SAMPLE_RATE
@@ -181,17 +180,16 @@ class Pool:
 
     def batch(self, rng: np.random.Generator, rows: int, seconds: float) -> dict[str, torch.Tensor]:
         """`rows` cuts of one length, as lid.training.loop.Step takes them."""
-        frames = max(1, int(seconds * SAMPLE_RATE) // FRAME_SAMPLES)
         tempo = rng.uniform(0.89, 1.12) if rng.random() < 0.6 else 1.0
-        natural = min(ROW, int(frames * FRAME_SAMPLES * tempo))
+        samples = _rounded(seconds * SAMPLE_RATE)
+        natural = _rounded(samples * tempo)
         chosen = torch.from_numpy(rng.choice(self.there, rows)).to(self.device)
         starts = torch.from_numpy(rng.integers(0, ROW - natural + 1, rows)).to(self.device)
         columns = starts[:, None] + torch.arange(natural, device=self.device)
         heard, clean = (self.on_card[name][chosen[:, None], columns].float() / 32768 for name in ("heard", "clean"))
         if tempo != 1.0:
-            heard = functional.interpolate(heard[:, None], frames * FRAME_SAMPLES, mode="linear")[:, 0]
+            heard = functional.interpolate(heard[:, None], samples, mode="linear")[:, 0]
         heard = self._noisier(self._coloured(heard, rng), rng)
-        clean = clean[:, : natural // FRAME_SAMPLES * FRAME_SAMPLES]
         mel = whisper.log_mel(heard)
         return {
             "mel": _masked(_warped(mel, rng), rng),
@@ -223,6 +221,12 @@ class Pool:
         ratio = rng.uniform(5, 35, (len(rows), 1)) + 1e3 * (rng.random((len(rows), 1)) >= 0.3)
         below = torch.from_numpy((10 ** (-ratio / 20)).astype(np.float32)).to(rows.device)
         return rows + noise * power.sqrt() * below
+
+
+def _rounded(samples: float) -> int:
+    """To one of some thirty lengths: the card prepares itself for each new one, which cost more than training did."""
+    step = 16 * FRAME_SAMPLES
+    return min(ROW // step, max(2, round(samples / step))) * step
 
 
 def _warped(mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Several LoRA students at once on one GPU, for as many seconds as there are: `finish.py` makes runs of what they leave.
+"""Several LoRA students at once on one GPU, for as many seconds as there are; finish.py makes runs of what they leave.
 
     python experiments/quarter_hour/train.py --pack pack/ --output out/ --seconds 500
 
@@ -37,7 +37,8 @@ from lid.training.config import Optimisation
 
 LAYERS, WINDOW = 5, 10.0
 CALIBRATE = 60  # steps after which it is known how many there will be
-SNAPSHOTS = (0.75, 1.0)  # of the way: averaged weights that are kept to choose from
+EARLY = 0.75  # of the way: averaged weights that are kept beside the last ones, to choose from
+SAVING = 10  # seconds that are left for it
 
 
 class Student(NamedTuple):
@@ -122,55 +123,54 @@ def ask(folder: Path, speech: Speech, device: torch.device, batch: int = 64) -> 
 
 
 def train(folder: Path, speech: Speech, pool: Pool, accelerator: Accelerator, given, end: float) -> None:
+    """Step by step for all students, until the time is over or --most-steps are made."""
+    runs, steps = begin(folder, speech, pool, accelerator, given)
+    rng = np.random.default_rng(0)
+    started, last, snapshots = time.monotonic(), 0.0, {run: {} for run in runs}
+    total = given.most_steps
+    while runs[0].step < total and time.monotonic() < end - SAVING:
+        for run, step in zip(runs, steps, strict=True):
+            seconds = math.exp(rng.uniform(math.log(0.8), math.log(WINDOW)))
+            run.update(step(pool.batch(rng, given.rows, seconds), given.rows))
+        pool.refill()
+        done = runs[0].step
+        if done >= CALIBRATE and done % CALIBRATE == 0:
+            if accelerator.device.type == "cuda":
+                torch.cuda.synchronize()
+            pace = (time.monotonic() - started) / done
+            total = min(given.most_steps, done + int((end - SAVING - time.monotonic()) / pace))
+            for run in runs:  # the schedule ends when the time does
+                run.options = replace(run.options, steps=total)
+        if time.monotonic() - last > 20:
+            last = time.monotonic()
+            losses = [round(run.loss, 3) for run in runs]
+            log(f"step {done} of {total}: {losses}, rows made {pool.made()}, {end - last:.0f} s left")
+        if done >= EARLY * total and not snapshots[runs[0]]:
+            keep(runs, snapshots, given.output, speech.languages)
+    keep(runs, snapshots, given.output, speech.languages)
+    log(f"{runs[0].step} steps of {given.rows} rows for each of {len(runs)} students, {pool.made()} rows made")
+
+
+def begin(folder: Path, speech: Speech, pool: Pool, accelerator: Accelerator, given) -> tuple[list, list]:
+    """Each student's run, and what makes a step of it."""
     tokens = tuple(json.loads((speech.pack / "clips.json").read_text())["teacher"])
+    pool.wait(given.rows * 4)
+    rng = np.random.default_rng(1)
+    samples = [pool.batch(rng, given.rows, 4.0)["clean"] for _ in range(4)]
     runs, steps = [], []
     for student in students(given.rows):
         torch.manual_seed(student.options.seed)
         model = checkpoint.load_base(str(folder), WINDOW, speech.languages, LAYERS)
         model = checkpoint.add_lora(model, student.rank, 0.0)
         checkpoint.add_sounds(model, tokens)
-        model.to(accelerator.device)
+        model.to(accelerator.device).train()
         run = loop.Run(model, student.options, given.output / student.name, accelerator)
-        runs.append(run)
-        steps.append((model, loop._Heads(model)))
-    pool.wait(given.rows * 4)
-    rng = np.random.default_rng(0)
-    samples = [pool.batch(rng, given.rows, 4.0)["clean"] for _ in range(4)]
-    for run, (model, _) in zip(runs, steps, strict=True):
         with accelerator.autocast():
             states = torch.cat([loop._base_states(model, sample) for sample in samples])
         run.variance = float(states.var(dim=0).mean())
-    each = [
-        loop.Step(model, heads, run.options, run.variance, accelerator)
-        for run, (model, heads) in zip(runs, steps, strict=True)
-    ]
-    for model, _ in steps:
-        model.train()
-    begin, last, snapshots = time.monotonic(), 0.0, {run: {} for run in runs}
-    total = given.most_steps
-    while runs[0].step < total:
-        for run, step in zip(runs, each, strict=True):
-            seconds = math.exp(rng.uniform(math.log(0.8), math.log(WINDOW)))
-            batch = pool.batch(rng, given.rows, seconds)
-            run.update(step(batch, given.rows))
-        pool.refill()
-        done = runs[0].step
-        if done == CALIBRATE or (done > CALIBRATE and done % 100 == 0):
-            torch.cuda.synchronize() if accelerator.device.type == "cuda" else None
-            pace = (time.monotonic() - begin) / done
-            total = min(given.most_steps, done + int((end - 12 - time.monotonic()) / pace))
-            for run in runs:  # the schedule ends when the time does
-                run.options = replace(run.options, steps=total)
-        if time.monotonic() - last > 20:
-            last = time.monotonic()
-            log(f"step {done} of {total}: {[round(run.loss, 3) for run in runs]}, rows made {pool.made()}, {end - last:.0f} s left")
-        for share in SNAPSHOTS[:-1]:
-            if done > CALIBRATE and done == int(share * total):
-                keep(runs, snapshots, given.output, speech.languages)
-        if time.monotonic() > end - 8:
-            break
-    keep(runs, snapshots, given.output, speech.languages)
-    log(f"{runs[0].step} steps of {given.rows} rows for each of {len(runs)} students, {pool.made()} rows made")
+        runs.append(run)
+        steps.append(loop.Step(model, loop._Heads(model), run.options, run.variance, accelerator))
+    return runs, steps
 
 
 def keep(runs: list[loop.Run], snapshots: dict, output: Path, languages: tuple[str, ...]) -> None:

@@ -199,25 +199,27 @@ def _take_sounds(model: WhisperForAudioClassification, detector: OpenSetDetector
 
 
 def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
-    """Make the first of several checkpoints their mean, weight by weight, and return it: runs that began alike often
-    do better together on the unfamiliar than the best of them (a model soup, Wortsman et al. 2022, arXiv:2203.05482).
+    """Make the encoder of the first of several checkpoints the mean of all, weight by weight, and return that one: runs
+    that began alike often do better together on the unfamiliar than the best of them (a model soup, Wortsman et al.
+    2022, arXiv:2203.05482).
 
-    Each has a temperature of its own folded in, so heads are brought to the first one's length before. What was fitted
-    on the weights before, the row for speech and the distances, is left out. Raises InputError when the checkpoints are
-    not of one shape or were trained with different background languages.
+    Encoders began alike, from the base model. Heads began from each seed's own numbers, so that their mean would be
+    nobody's: the first one's stay. What was fitted on the weights before, the row for speech and the distances, is left
+    out. Raises InputError when the checkpoints are not of one shape or were trained with different background
+    languages.
     """
     first = checkpoints[0]
     shapes = {name: weight.shape for name, weight in first.model.state_dict().items()}
-    length = first.model.classifier.weight.float().norm().item()
-    summed = {name: weight.double() for name, weight in first.model.state_dict().items()}
+    summed = {name: weight.double() for name, weight in first.model.encoder.state_dict().items()}
     for other in checkpoints[1:]:
         if {name: weight.shape for name, weight in other.model.state_dict().items()} != shapes:
             raise InputError("The checkpoints differ in shape; only runs of one shape are averaged.", "model")
-        other.divide_logits(other.model.classifier.weight.float().norm().item() / length)
-        for name, weight in other.model.state_dict().items():
+        if other.detector.languages != first.detector.languages:
+            raise InputError("The checkpoints were trained with different background languages.", "model")
+        for name, weight in other.model.encoder.state_dict().items():
             summed[name] += weight
-    first.model.load_state_dict({name: weight / len(checkpoints) for name, weight in summed.items()})
-    first.detector = open_set.mean([one.detector for one in checkpoints])
+    first.model.encoder.load_state_dict({name: weight / len(checkpoints) for name, weight in summed.items()})
+    first.detector = first.detector.unfitted()
     return first
 
 

@@ -254,6 +254,13 @@ class OpenSetDetector:
         row = (fitted.coef_[0] / scale).astype(np.float32)
         return replace(self, speech_weight=row, speech_threshold=float(np.quantile(held_out @ row, 1 - HEARD)))
 
+    def unfitted(self) -> "OpenSetDetector":
+        """With what was trained alone: rows and second head, without what is fitted once training is over."""
+        bare = OpenSetDetector(self.languages, self.weight, self.bias)
+        if self.sounds_weight is None or self.sounds_bias is None:
+            return bare
+        return bare.with_sounds(self.sounds_languages, self.sounds_weight, self.sounds_bias)
+
     def scaled(self, temperature: float) -> "OpenSetDetector":
         """The same beside a head whose logits were divided by `temperature`. The score's parts are left out: "rows" has
         changed, and `with_score` is to be called again. The second head has no part in the logits and stays."""
@@ -293,27 +300,6 @@ def fitted(identifier: "LanguageIdentifier") -> OpenSetDetector:
     if not isinstance(identifier.detector, OpenSetDetector):
         raise InputError(f"{identifier.name} has no {FILE_NAME} beside its weights.", "model")
     return identifier.detector
-
-
-def mean(detectors: Sequence[OpenSetDetector]) -> OpenSetDetector:
-    """The mean of the background languages' rows, and of the second head, over several checkpoints; what was fitted on
-    each is left out.
-
-    Raises InputError when they were trained with different background languages, or second heads.
-    """
-    if len({one.languages for one in detectors}) > 1:
-        raise InputError("The checkpoints were trained with different background languages.", "model")
-    if len({one.sounds_languages for one in detectors}) > 1:
-        raise InputError("The checkpoints were trained with different second heads, or some without.", "model")
-
-    def of(name: str) -> np.ndarray:
-        return np.mean([getattr(one, name) for one in detectors], axis=0)
-
-    first = detectors[0]
-    averaged = OpenSetDetector(first.languages, of("weight"), of("bias"))
-    if not first.sounds_languages:
-        return averaged
-    return averaged.with_sounds(first.sounds_languages, of("sounds_weight"), of("sounds_bias"))
 
 
 def _means(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -200,11 +200,12 @@ def test_a_temperature_leaves_the_second_head_and_takes_the_score(hearing):
     assert cooler.score_parts == ()
 
 
-def test_the_mean_of_detectors_keeps_a_second_head_that_all_have(hearing, detector):
-    other = detector.with_sounds(SOUNDS, hearing.sounds_weight * 3, hearing.sounds_bias)
-    np.testing.assert_allclose(open_set.mean([hearing, other]).sounds_weight, hearing.sounds_weight * 2)
-    with pytest.raises(InputError, match="second heads"):
-        open_set.mean([hearing, detector])
+def test_what_was_fitted_goes_and_what_was_trained_stays(hearing, detector):
+    bare = fitted(hearing).unfitted()
+    assert (bare.weight == hearing.weight).all()
+    assert (bare.sounds_weight == hearing.sounds_weight).all()
+    assert (bare.language_means, bare.score_parts, bare.speech_weight) == (None, (), None)
+    assert detector.unfitted().sounds_languages == ()
 
 
 def test_a_second_head_with_rows_missing_is_damage(hearing, tmp_path):
