@@ -21,7 +21,7 @@ from lid.identify import EMBEDDED_MODEL, LanguageIdentifier
 from lid.runtime import cores
 from lid.ui import live, settings, texts, wording
 from lid.ui.api import Endpoints
-from lid.ui.gradio_patches import call_errors, fair_queue, recorder, sessions, translation, uploads
+from lid.ui.gradio_patches import call_errors, fair_queue, recorder, sessions, translation, uploads, whole_values
 from lid.ui.layout import Layout
 from lid.ui.recording import with_progress
 from lid.ui.view import View
@@ -69,6 +69,7 @@ class Page:
             Endpoints(self.work.identify, limits, gpu(identifier.identify_batch)).add()
         fair_queue.install()
         sessions.install()
+        whole_values.install()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
         call_errors.explain(self.blocks)
 
