@@ -88,7 +88,7 @@ class Page:
         at.refused.click(None, None, at.answer, js="() => lidMicrophoneCard()")
         self._wire_live(now)
         drawing: dict[str, Any] = {"concurrency_id": "model", "show_progress": "minimal", "trigger_mode": "always_last"}
-        drawing |= {"api_visibility": "private", "js": WITH_LANGUAGE}
+        drawing |= {"api_visibility": "private", "js": WITH_LANGUAGE, "concurrency_limit": settings.AT_ONCE}
         view = ([at.visit, at.layer, at.head, at.language], at.attention)
         gr.on([at.layer.input, at.head.input], self._on_choice, *view, **drawing)
         self.blocks.load(None, js=ANNOUNCE)
