@@ -8,7 +8,7 @@
 // "close_stream", and that "close_stream" still aborts the request.
 (() => {
   const END = 'data: {"msg":"close_stream"', COMPLETED = 'data: {"msg":"process_completed"';
-  const NOTICE = 2000;  // ms
+  const NOTICE = 5000;  // ms
   const send = window.fetch;
   const joining = new Set(), awaited = new Set(), early = new Set();  // calls on their way; ids of calls
   let noted = Promise.resolve();
@@ -45,7 +45,7 @@
         while (joining.size) await Promise.allSettled(joining);
         if (awaited.size) {
           reader = textOf(await send(...request));
-          return;
+          return false;
         }
         noted = new Promise((resolve) => {
           signal?.addEventListener("abort", resolve, { once: true });
@@ -53,14 +53,16 @@
         });
       }
       controller.enqueue(new TextEncoder().encode(message));
+      return true;
     };
     const pull = async (controller) => {
-      const { done, value } = await reader.read();
-      if (done) return controller.close();
-      const messages = (text + value).split("\n\n");
-      text = messages.pop();
-      for (const message of messages) await passOn(`${message}\n\n`, controller);
-      if (!messages.length) await pull(controller);  // a stream is asked again only once it has given something
+      for (let given = false; !given;) {  // a stream is asked again only once it has given something
+        const { done, value } = await reader.read();
+        if (done) return controller.close();
+        const messages = (text + value).split("\n\n");
+        text = messages.pop();
+        for (const message of messages) given = await passOn(`${message}\n\n`, controller) || given;
+      }
     };
     const cancel = () => reader.cancel().catch(() => {});  // it is gone already
     return new Response(new ReadableStream({ pull, cancel }), { status: reply.status, headers: reply.headers });
