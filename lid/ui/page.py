@@ -156,7 +156,7 @@ class Page:
 
     def _on_recording(self, path: str | None, visit: Visit, language: str | None) -> dict:
         if path is None:
-            return {}
+            return gr.skip()
         visit.rows = []
         name = texts.choose(language).own_recording
         return {**self._begun(visit, Task("file", (path, name)), language, name), self.at.microphone: None}
@@ -199,8 +199,8 @@ class Page:
 
     def _on_choice(self, visit: Visit, layer: int, head: int, language: str | None) -> dict:
         first = visit.first_segment
-        drawn = self.work.drawn(first, layer, head, texts.choose(language)) if first else {}
-        return drawn if visit.first_segment is first else {}
+        drawn = self.work.drawn(first, layer, head, texts.choose(language)) if first else gr.skip()
+        return drawn if visit.first_segment is first else gr.skip()
 
     def _on_live_start(self, visit: Visit, language: str | None) -> dict:
         visit.begin()

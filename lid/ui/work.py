@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 
 from lid.audio import Limits, Recording
@@ -44,6 +45,7 @@ class Work:
 
     def run(self, visit: Visit, layer: int, head: int, language: str | None) -> Iterator[dict]:
         """Do what was asked last. It ends as soon as something newer is asked."""
+        yield gr.skip()  # Gradio empties the page where a call ends that has yielded nothing
         task, action = visit.take()
         if task is None:
             return

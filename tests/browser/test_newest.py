@@ -28,7 +28,6 @@ def under_way(page, clip) -> None:
     page.locator("#answer .lid-progress span").first.wait_for()
 
 
-@pytest.mark.slow
 def test_an_example_clicked_during_a_long_file_stays(open_page, long):
     page = open_page()
     under_way(page, long)
@@ -67,7 +66,6 @@ def test_stop_leaves_nothing_behind(open_page, long, how):
     assert not page.locator("#mel").is_visible()
 
 
-@pytest.mark.slow
 def test_an_upload_that_ends_after_something_newer_counts_no_more(open_page, clips):
     page = open_page()
     example(page, "Russian")
