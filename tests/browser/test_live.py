@@ -27,6 +27,14 @@ def test_the_button_is_whole(open_page, locale):
             page.locator(".lid-hearing").wait_for(state="attached")
 
 
+def test_it_may_be_started_before_its_encoder_is_there(open_page):
+    page = open_page()
+    page.route("**/assets/module-*.js", lambda route: (page.wait_for_timeout(1500), route.continue_()))
+    page.get_by_role("tab", name="Live").click()
+    page.locator("#live .record-button").click()
+    answer(page)
+
+
 def test_it_listens_before_it_judges_and_the_answer_is_in_view(open_page):
     page = open_page(viewport={"width": 390, "height": 844})
     states(page)
