@@ -149,7 +149,6 @@ def test_bad_file_gets_our_sentence(open_page, clips):
         assert not page.locator("#mel").is_visible()
 
 
-@pytest.mark.slow
 def test_silence(open_page, clips):
     page = open_page()
     assert upload(page, clips["silence"]).startswith("No speech heard")
@@ -158,7 +157,6 @@ def test_silence(open_page, clips):
     assert not page.locator("#attention").is_visible()
 
 
-@pytest.mark.slow
 def test_pictures_have_axes_and_attention_can_be_chosen(open_page):
     page = open_page()
     page.get_by_role("button", name="Russian", exact=True).click()
@@ -257,7 +255,6 @@ def test_the_numbers_can_be_copied(open_page, clips, identifier):
     assert copied["probabilities"] == pytest.approx(prediction.probabilities, abs=0.02)
 
 
-@pytest.mark.slow
 def test_a_click_in_a_picture_plays_from_there_and_the_line_goes_along(open_page):
     page = open_page()
     page.get_by_role("button", name="Russian", exact=True).click()
