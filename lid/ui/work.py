@@ -57,6 +57,8 @@ class Work:
             drawn = self.drawn(visit.first_segment, layer, head, words)
             if visit.newest == action:
                 yield drawn
+        if visit.newest != action:
+            yield gr.skip()  # at a call's end Gradio sends once more what came last, over what is newer
 
     def _nothing(self, visit: Visit, words: Texts) -> Iterator[dict]:
         yield self._view.card(wording.waiting(words))  # over what was still on its way to the browser
