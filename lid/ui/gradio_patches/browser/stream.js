@@ -35,7 +35,8 @@
   const answers = async (request) => {
     const reply = await send(...request), signal = request[0].signal ?? request[1]?.signal;
     if (!reply.ok) return reply;
-    let reader = textOf(reply), text = "";
+    let reader = reply.body.getReader(), text = "";
+    const decoder = new TextDecoder();
     const passOn = async (message, controller) => {
       if (message.startsWith(COMPLETED)) {
         const { event_id: id } = JSON.parse(message.slice("data: ".length));
@@ -44,7 +45,7 @@
       if (message.startsWith(END)) {
         while (joining.size) await Promise.allSettled(joining);
         if (awaited.size) {
-          reader = textOf(await send(...request));
+          reader = (await send(...request)).body.getReader();
           return false;
         }
         noted = new Promise((resolve) => {
@@ -57,9 +58,9 @@
     };
     const pull = async (controller) => {
       for (let given = false; !given;) {  // a stream is asked again only once it has given something
-        const { done, value } = await reader.read();
+        const { done, value } = await reader.read().catch(lost);
         if (done) return controller.close();
-        const messages = (text + value).split("\n\n");
+        const messages = (text + decoder.decode(value, { stream: true })).split("\n\n");
         text = messages.pop();
         for (const message of messages) given = await passOn(`${message}\n\n`, controller) || given;
       }
@@ -67,5 +68,6 @@
     const cancel = () => reader.cancel().catch(() => {});  // it is gone already
     return new Response(new ReadableStream({ pull, cancel }), { status: reply.status, headers: reply.headers });
   };
-  const textOf = (reply) => reply.body.pipeThrough(new TextDecoderStream()).getReader();
+  // A stream that fails drops what has not been read of it, such as why the server ends.
+  const lost = (error) => new Promise((_, reject) => setTimeout(reject, 100, error));
 })();
