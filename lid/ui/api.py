@@ -86,7 +86,8 @@ class Endpoints:
     def add(self) -> None:
         """Add both endpoints, inside a gr.Blocks. They have their own components: Gradio checks file paths through
         them."""
-        options: dict[str, Any] = {"concurrency_id": "model", "api_visibility": "public"}
+        # One call at a time. In the page's group this limit would be the page's, too.
+        options: dict[str, Any] = {"concurrency_id": "api", "api_visibility": "public"}
         file = uploads_only(gr.File(visible=False, label="file"))
         answer = json_schema.state(gr.JSON(visible=False, label="prediction"), PREDICTION_SCHEMA)
         gr.Button(visible=False).click(self.identify, file, answer, api_name=ENDPOINTS[0], **options)

@@ -21,7 +21,7 @@ from lid.identify import EMBEDDED_MODEL, LanguageIdentifier
 from lid.runtime import cores
 from lid.ui import live, settings, texts, wording
 from lid.ui.api import Endpoints
-from lid.ui.gradio_patches import call_errors, fair_queue, recorder, sessions, translation, uploads
+from lid.ui.gradio_patches import call_errors, fair_queue, recorder, sessions, translation, uploads, whole_values
 from lid.ui.layout import Layout
 from lid.ui.recording import with_progress
 from lid.ui.view import View
@@ -69,6 +69,7 @@ class Page:
             Endpoints(self.work.identify, limits, gpu(identifier.identify_batch)).add()
         fair_queue.install()
         sessions.install()
+        whole_values.install()
         self.blocks.queue(max_size=settings.QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
         call_errors.explain(self.blocks)
 
@@ -87,7 +88,7 @@ class Page:
         at.refused.click(None, None, at.answer, js="() => lidMicrophoneCard()")
         self._wire_live(now)
         drawing: dict[str, Any] = {"concurrency_id": "model", "show_progress": "minimal", "trigger_mode": "always_last"}
-        drawing |= {"api_visibility": "private", "js": WITH_LANGUAGE}
+        drawing |= {"api_visibility": "private", "js": WITH_LANGUAGE, "concurrency_limit": settings.AT_ONCE}
         view = ([at.visit, at.layer, at.head, at.language], at.attention)
         gr.on([at.layer.input, at.head.input], self._on_choice, *view, **drawing)
         self.blocks.load(None, js=ANNOUNCE)
@@ -155,7 +156,7 @@ class Page:
 
     def _on_recording(self, path: str | None, visit: Visit, language: str | None) -> dict:
         if path is None:
-            return {}
+            return gr.skip()
         visit.rows = []
         name = texts.choose(language).own_recording
         return {**self._begun(visit, Task("file", (path, name)), language, name), self.at.microphone: None}
@@ -198,8 +199,8 @@ class Page:
 
     def _on_choice(self, visit: Visit, layer: int, head: int, language: str | None) -> dict:
         first = visit.first_segment
-        drawn = self.work.drawn(first, layer, head, texts.choose(language)) if first else {}
-        return drawn if visit.first_segment is first else {}
+        drawn = self.work.drawn(first, layer, head, texts.choose(language)) if first else gr.skip()
+        return drawn if visit.first_segment is first else gr.skip()
 
     def _on_live_start(self, visit: Visit, language: str | None) -> dict:
         visit.begin()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 
 from lid.audio import Limits, Recording
@@ -44,6 +45,7 @@ class Work:
 
     def run(self, visit: Visit, layer: int, head: int, language: str | None) -> Iterator[dict]:
         """Do what was asked last. It ends as soon as something newer is asked."""
+        yield gr.skip()  # Gradio empties the page where a call ends that has yielded nothing
         task, action = visit.take()
         if task is None:
             return
@@ -55,6 +57,8 @@ class Work:
             drawn = self.drawn(visit.first_segment, layer, head, words)
             if visit.newest == action:
                 yield drawn
+        if visit.newest != action:
+            yield gr.skip()  # at a call's end Gradio sends once more what came last, over what is newer
 
     def _nothing(self, visit: Visit, words: Texts) -> Iterator[dict]:
         yield self._view.card(wording.waiting(words))  # over what was still on its way to the browser

@@ -5,9 +5,10 @@ import pytest
 from lid.ui import texts
 from tests.browser.visitor import answer, example, seen, states
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-GB", "ru-RU", "uz-UZ"])
 def test_the_button_is_whole(open_page, locale):
     page = open_page(locale=locale)
@@ -24,6 +25,14 @@ def test_the_button_is_whole(open_page, locale):
         if button is record:
             page.locator("#live .stop-button").wait_for()
             page.locator(".lid-hearing").wait_for(state="attached")
+
+
+def test_it_may_be_started_before_its_encoder_is_there(open_page):
+    page = open_page()
+    page.route("**/assets/module-*.js", lambda route: (page.wait_for_timeout(1500), route.continue_()))
+    page.get_by_role("tab", name="Live").click()
+    page.locator("#live .record-button").click()
+    answer(page)
 
 
 def test_it_listens_before_it_judges_and_the_answer_is_in_view(open_page):
@@ -43,6 +52,7 @@ def test_it_listens_before_it_judges_and_the_answer_is_in_view(open_page):
     page.locator("#mel .heatmaplayer image").wait_for()
 
 
+@pytest.mark.slow
 def test_an_example_clicked_while_it_listens_stays(open_page):
     page = open_page()
     page.get_by_role("tab", name="Live").click()

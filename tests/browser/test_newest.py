@@ -8,10 +8,10 @@ import pytest
 import soundfile
 
 from lid import audio
-from tests.browser.visitor import answer, example, seen, send, source, states, upload
+from tests.browser.visitor import answer, example, seen, send, slow, source, states, upload
 from tests.browser.voices import voice
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_second_file_takes_the_place_of_the_first(open_page, long, clips):
     assert source(page) == clips["speech"].name
 
 
-@pytest.mark.parametrize("how", ["button", "key"])
+@pytest.mark.parametrize("how", ["button", slow("key")])
 def test_stop_leaves_nothing_behind(open_page, long, how):
     page = open_page()
     under_way(page, long)
@@ -81,6 +81,7 @@ def test_an_upload_that_ends_after_something_newer_counts_no_more(open_page, cli
     assert page.locator("#answer [data-kind=en]").is_visible()
 
 
+@pytest.mark.slow
 def test_a_long_file_holds_up_nobody(open_page, long, clips):
     busy, other = open_page(), open_page()
     under_way(busy, long)
@@ -89,6 +90,7 @@ def test_a_long_file_holds_up_nobody(open_page, long, clips):
     assert answer(busy).startswith("Uzbek and English")
 
 
+@pytest.mark.slow
 def test_a_new_file_replaces_and_added_ones_are_said_to_be_added(open_page, clips):
     page = open_page()
     upload(page, clips["speech"])
@@ -113,6 +115,7 @@ DROP = """([name, data]) => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_drop_anywhere_is_a_drop(open_page, clips):
 
     page = open_page()

@@ -12,11 +12,11 @@ import soundfile
 from benchmarks.served import served
 from lid import InputError, audio
 from lid.ui import texts, wording
-from tests.browser.visitor import answer, press, upload
+from tests.browser.visitor import answer, press, slow, upload
 from tests.browser.voices import CODECS, encode, voice
 from tests.conftest import MODEL
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 def copied_json(page) -> dict:
@@ -31,7 +31,7 @@ def place(page, selector: str) -> float:
     return page.evaluate("(it) => document.querySelector(it).getBoundingClientRect().top + scrollY", selector)
 
 
-@pytest.mark.parametrize("language", ["uz", "ru", "en"])
+@pytest.mark.parametrize("language", ["uz", slow("ru"), slow("en")])
 def test_microphone(open_page, language):
     page = open_page(hearing=language)
     page.locator("#microphone .record-button").wait_for()  # Gradio fetches its recorder a moment after the rest
@@ -60,17 +60,20 @@ def test_upload_says_what_the_model_says(open_page, clips, identifier):
         assert ("could not be read" in said) == (name == "truncated")
 
 
+@pytest.mark.slow
 def test_every_container_is_heard(open_page, containers):
     page = open_page()
     for ending, clip in containers.items():
         assert upload(page, clip).startswith("Uzbek"), ending
 
 
+@pytest.mark.slow
 def test_a_recording_that_switches_shows_both_languages(open_page, clips):
     page = open_page()
     assert upload(page, clips["webm"]).startswith("Uzbek and English")
 
 
+@pytest.mark.slow
 def test_a_long_recording_is_followed_on_a_bar(open_page, tmp_path):
     speech = np.tile(np.concatenate([voice("uz"), voice("en")]), 12)
     clip = encode(speech, tmp_path / "long.flac", *CODECS["flac"])
@@ -95,6 +98,7 @@ def test_an_example_is_heard_once(open_page):
     page.locator("#answer [data-kind=ru]").get_by_text("kept from an earlier click").wait_for()
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_said_where_the_answer_goes(open_page, busy_url):
     for locale in ("en-GB", "ru-RU", "uz-UZ"):
         page = open_page(busy_url, told=503, locale=locale)
@@ -103,6 +107,7 @@ def test_a_full_queue_is_said_where_the_answer_goes(open_page, busy_url):
         assert not page.locator(".toast-item").is_visible()  # Gradio's own note, in English
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["ru-RU", "uz-UZ"])
 def test_a_place_in_the_queue_is_told_in_the_pages_language(open_page, narrow_url, tmp_path, locale):
     words, long = texts.choose(locale), tmp_path / "long.flac"
@@ -117,6 +122,7 @@ def test_a_place_in_the_queue_is_told_in_the_pages_language(open_page, narrow_ur
         page.locator("#answer [data-kind=waiting]").wait_for()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["ru-RU", "uz-UZ"])
 def test_a_restart_is_told_in_the_pages_language(chromium, tmp_path, locale):
     words, long = texts.choose(locale), tmp_path / "long.flac"
@@ -133,6 +139,7 @@ def test_a_restart_is_told_in_the_pages_language(chromium, tmp_path, locale):
             assert words.restarting in answer(page)
 
 
+@pytest.mark.slow
 def test_bad_file_gets_our_sentence(open_page, clips):
     page = open_page()
     for name in ("text", "empty", "short"):
@@ -170,6 +177,7 @@ def test_pictures_have_axes_and_attention_can_be_chosen(open_page):
     )
 
 
+@pytest.mark.slow
 def test_keyboard_alone(open_page):
     page = open_page()
     page.locator("#answer[aria-live=polite]").wait_for()  # screen readers speak what appears here
@@ -183,6 +191,7 @@ def test_keyboard_alone(open_page):
     page.get_by_role("button", name="Copied").wait_for()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_phone_width(open_page, scheme):
     page = open_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
@@ -194,6 +203,7 @@ def test_phone_width(open_page, scheme):
     assert (brightness > 128) == (scheme == "light")
 
 
+@pytest.mark.slow
 def test_a_table_on_a_phone_scrolls_in_its_box(open_page, clips):
     page = open_page(viewport={"width": 390, "height": 844})
     upload(page, [clips[name] for name in ("speech", "truncated", "webm", "text")])
@@ -202,6 +212,7 @@ def test_a_table_on_a_phone_scrolls_in_its_box(open_page, clips):
     assert "part of the file could not be read" in page.locator("#answer tbody tr").nth(1).inner_text()
 
 
+@pytest.mark.slow
 def test_live_answers_while_one_talks_and_once_more_at_the_end(open_page):
     page = open_page()
     page.get_by_role("tab", name="Live").click()
@@ -230,6 +241,7 @@ def test_several_files_make_a_table_and_a_csv(open_page, clips):
     assert [row["language"] for row in csv.DictReader(io.StringIO(text))] == ["uz", "", ""]
 
 
+@pytest.mark.slow
 def test_the_numbers_can_be_copied(open_page, clips, identifier):
     page = open_page()
     upload(page, clips["speech"])
@@ -273,7 +285,7 @@ def test_the_page_speaks_the_browsers_language(open_page, clips, identifier, loc
     assert (words.problems.get("empty") or "This file is empty") in upload(page, clips["empty"])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", slow("dark")])
 def test_axe_finds_nothing_serious(open_page, clips, scheme):
     page = open_page(color_scheme=scheme)
     page.add_script_tag(path=Path(__file__).parent / "axe" / "axe.min.js")
@@ -294,6 +306,7 @@ def serious(page, state: str) -> None:
     assert not found, (state, [(rule["id"], [node["html"][:300] for node in rule["nodes"]]) for rule in found])
 
 
+@pytest.mark.slow
 def test_nothing_above_the_answer_moves_when_it_comes(open_page):
     page = open_page(viewport={"width": 1180, "height": 900})
     page.locator("#microphone .record-button").wait_for()

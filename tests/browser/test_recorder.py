@@ -3,15 +3,15 @@
 import pytest
 
 from lid.ui import texts
-from tests.browser.visitor import answer, tab_to
+from tests.browser.visitor import answer, slow, tab_to
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 RECORD, STOP = "#microphone .record-button", "#microphone .stop-button"
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "ru-RU", "uz-UZ"])
-@pytest.mark.parametrize("problem", ["denied", "absent"])
+@pytest.mark.parametrize("problem", ["denied", slow("absent")])
 def test_a_microphone_that_cannot_be_used_is_told_of(open_page, problem, locale):
     page = open_page(hearing=problem, locale=locale, permissions=[])
     words = texts.choose(locale)
@@ -27,6 +27,7 @@ def test_a_microphone_that_cannot_be_used_is_told_of(open_page, problem, locale)
         page.evaluate("document.querySelector('#answer').firstElementChild.replaceChildren()")
 
 
+@pytest.mark.slow
 def test_a_busy_microphone_is_told_of(open_page):
     page = open_page()
     page.locator(RECORD).wait_for()
@@ -39,6 +40,7 @@ def test_a_busy_microphone_is_told_of(open_page):
     assert answer(page).startswith("The microphone is busy")
 
 
+@pytest.mark.slow
 def test_enter_records_and_a_second_enter_stops(open_page):
     page = open_page()
     tab_to(page, ".record-button")
@@ -50,6 +52,7 @@ def test_enter_records_and_a_second_enter_stops(open_page):
     page.wait_for_function("document.activeElement.matches('.record-button')")
 
 
+@pytest.mark.slow
 def test_a_key_starts_and_stops_recording(open_page):
     page = open_page()
     page.locator(RECORD).wait_for()
@@ -60,6 +63,7 @@ def test_a_key_starts_and_stops_recording(open_page):
     answer(page)
 
 
+@pytest.mark.slow
 def test_a_recording_ends_when_its_tab_is_left(open_page):
     page = open_page()
     page.locator(RECORD).click()
@@ -71,6 +75,7 @@ def test_a_recording_ends_when_its_tab_is_left(open_page):
     answer(page)
 
 
+@pytest.mark.slow
 def test_a_recording_has_one_player(open_page):
     page = open_page()
     page.locator(RECORD).click()

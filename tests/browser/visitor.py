@@ -1,6 +1,13 @@
 """What a visitor does on the page, and reads there."""
 
+import pytest
+
 DONE = "#answer [data-kind]:not([data-kind=waiting]):not([data-kind=working]):not([data-kind=listening])"
+
+
+def slow(value):
+    """A parameter whose test runs with -m slow only."""
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def answer(page) -> str:

@@ -17,6 +17,7 @@ upgrade is: install, run those tests and tests/browser, read the docstrings of w
     mcp_tool        the tool for agents: JSON results, with a schema of what it takes and gives
     json_schema     the shape of an endpoint's JSON, stated in the API
     translation     texts that the browser translates
+    whole_values    a value that changes is sent whole
     recorder        how long the pieces are that live mode sends
     browser         what the scripts need from Gradio's own page: browser/*.js
 """

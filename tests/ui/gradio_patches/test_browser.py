@@ -22,6 +22,7 @@ NAMES = {
     ],
     "plot_axis.js": ["js-plotly-plot", "_fullLayout", "_offset", "_length"],
     "recorder.js": ["getUserMedia", "record-button", "stop-button", "mic-select"],
+    "stream.js": ["queue/join", "queue/data", "event_id", "process_completed", "close_stream", "\\.abort\\(\\)"],
 }
 
 

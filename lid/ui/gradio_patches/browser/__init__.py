@@ -5,6 +5,7 @@
     messages.js      Gradio's English messages, in the page's language
     plot_axis.js     where a plot's axes are, in pixels
     recorder.js      a microphone that cannot be used, its level, keys and tabs
+    stream.js        a stream of answers that ends only when no answer is awaited
 
 Each file's first lines say what Gradio does and what to check. tests/ui/gradio_patches/test_browser.py looks for the
 names that they lean on in the installed Gradio; tests/browser tries what they do in a real Chromium.
@@ -12,7 +13,7 @@ names that they lean on in the installed Gradio; tests/browser tries what they d
 
 from pathlib import Path
 
-FILES = ("call_failure.js", "drop_zone.js", "messages.js", "plot_axis.js", "recorder.js")
+FILES = ("call_failure.js", "drop_zone.js", "messages.js", "plot_axis.js", "recorder.js", "stream.js")
 
 
 def script() -> str:

@@ -4,10 +4,12 @@
 // goes on recording in a tab that is hidden; the list of microphones has an English name, and "Stop" is misspelt in Uzbek.
 // So a press on its button opens the microphone first. Only if that works, the press goes on to Gradio, which then gets the
 // open microphone from `navigator.mediaDevices.getUserMedia`; else the answer's card says why (lidMicrophoneCard()).
-// Check at an upgrade: getUserMedia, `.record-button`, `.stop-button`, `select.mic-select`.
+// Check at an upgrade: getUserMedia, `.record-button`, `.stop-button`, `select.mic-select`, and that live mode's encoder is
+// two workers.
 (() => {
   const RECORDERS = ["#microphone", "#live"], BUTTONS = ".record-button, .stop-button";
   const SHORTEST = 1000;  // ms of recording
+  const PATIENCE = 10000;  // ms until live mode's encoder is there
   let problem = "denied", opened = null, began = 0;
 
   const browser = () => {
@@ -65,14 +67,25 @@
     follow(stream);
     return stream;
   };
+  // Live mode's encoder is two workers, which Gradio starts when its tab is opened. It fails where it is to record before
+  // both have answered.
+  let answered = 0, ready;
+  const encoder = new Promise((resolve) => { ready = resolve; });
+  window.Worker = class extends Worker {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", () => { if (++answered === 2) ready(); }, { once: true });
+    }
+  };
   const open = async (button) => {
-    const device = button.closest(RECORDERS.join()).querySelector("select.mic-select")?.value;
+    const recorder = button.closest(RECORDERS.join()), device = recorder.querySelector("select.mic-select")?.value;
     try {
       opened = await ask({ audio: device ? { deviceId: device } : true });
     } catch (error) {
       return refuse(error);
     }
-    button.click();
+    if (recorder.id === "live") await Promise.race([encoder, new Promise((late) => setTimeout(late, PATIENCE))]);
+    recorder.querySelector(".record-button")?.click();
   };
 
   const seen = (selector) => [...document.querySelectorAll(selector)].find((button) => button.getClientRects().length);
