@@ -1,4 +1,4 @@
-"""Average the encoders of finished runs, with one another or with their base model, and fit and measure what comes of it.
+"""Average the encoders of finished runs, or one with its base model's, and fit and measure what comes of it.
 
     lid soup runs/seed0 runs/seed1 --output runs/soup
     lid soup runs/base --base-share 0.2 --output runs/mixed
