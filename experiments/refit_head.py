@@ -23,13 +23,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from lid.audio import SAMPLE_RATE
 from lid.data import augment, sounds
 from lid.data.parts import Part
-from lid.evaluation.embeddings import clip_embeddings
+from lid.evaluation.embeddings import clip_means
 from lid.languages import CODES
+from lid.model import whisper
 from lid.model.checkpoint import Checkpoint
 from lid.training import prepare
 from lid.training.config import Data, Evaluation, Run, Sources, add_arguments, read
 
-MOST, MOST_OTHERS = 450, 60  # clips of each of the three languages, and of each other one
+MOST, MOST_OTHERS = 700, 60  # clips of each of the three languages, and of each other one
 OWN_SHARE = 0.6  # of the weight, for the three together
 SMOOTHING = 0.02
 
@@ -60,7 +61,7 @@ def refit(checkpoint: Checkpoint, train: Part, noises: list[np.ndarray], pull: f
     part = train.take(_chosen(train, names, rng))
     labels = torch.tensor([names.index(clip.language) for clip in part.clips]).repeat(2)
     waveforms = [*part.speech, *(_crop(waveform, noises, rng) for waveform in part.speech)]
-    embeddings = torch.from_numpy(clip_embeddings(checkpoint.model.float(), waveforms))
+    embeddings = torch.from_numpy(clip_means(whisper.project, checkpoint.model.float(), waveforms))
     head, detector = checkpoint.model.classifier, checkpoint.detector
     first = torch.cat([head.weight.detach(), torch.from_numpy(detector.weight)])
     rows, bias = first.clone().requires_grad_(), torch.cat([head.bias.detach(), torch.from_numpy(detector.bias)])

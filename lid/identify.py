@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -136,6 +136,17 @@ Heard = tuple[np.ndarray, np.ndarray]  # of a window: frame logits (frames, labe
 # A generator that yields windows to be heard, each (samples,), is sent what was heard in them, and returns what it
 # makes of it. So many recordings can be on their way at once, and all their windows be heard together.
 Asked = Generator[list[np.ndarray], list[Heard], Any]
+
+
+class _Windows(NamedTuple):
+    """The stretches that a clip was heard in: the embedding (width,) of each, and how many frames it has."""
+
+    embeddings: list[np.ndarray]
+    frames: list[int]
+
+    def mean(self) -> np.ndarray:
+        """The clip's embedding, float32 (width,): the mean over its frames."""
+        return np.average(np.stack(self.embeddings).astype(np.float64), axis=0, weights=self.frames).astype(np.float32)
 
 
 class LanguageIdentifier:
@@ -270,8 +281,8 @@ class LanguageIdentifier:
         """`spans` are the stretches of speech, if they are known already."""
         spans = self._speech(waveform) if spans is None else spans
         pieces = _join(spans, len(waveform))
-        logits, starts, embedding = yield from self._frames(waveform, pieces, at_once, progress)
-        if self.detector and len(logits) and not self.detector.is_speech(embedding):
+        logits, starts, windows = yield from self._frames(waveform, pieces, at_once, progress)
+        if self.detector and len(logits) and not self.detector.is_speech(windows.mean()):
             spans, logits, starts = [], logits[:0], starts[:0]
         calibrated = softmax(logits.mean(axis=0, dtype=np.float64) if len(logits) else np.zeros(len(CODES)))
         return Prediction(
@@ -282,7 +293,7 @@ class LanguageIdentifier:
             timeline=self._timeline(logits, starts),
             frame_logits=logits,
             frame_starts=starts,
-            **self._openness(logits, embedding),
+            **self._openness(logits, windows),
         )
 
     def _identify_two(
@@ -327,22 +338,31 @@ class LanguageIdentifier:
         pieces = _join(self._speech(waveform), len(waveform))
         if not pieces:
             return None
-        ((logits, _, embedding),) = self._answered([self._frames(waveform, pieces, 1, lambda share, language: None)])
-        return logits.mean(axis=0), embedding
+        ((logits, _, windows),) = self._answered([self._frames(waveform, pieces, 1, lambda share, language: None)])
+        return logits.mean(axis=0), windows.mean()
 
     def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
         """Stretches of speech; where the detector finds none, of what might be: the model has the last word on it."""
         return vad.find(waveform) or (vad.find_faint(waveform) if self.detector else [])
 
-    def _openness(self, logits: np.ndarray, embedding: np.ndarray) -> dict:
-        """`known`, `known_score` and `sounds_like` of a clip's frame logits (frames, 3) and embedding (width,)."""
+    def _openness(self, logits: np.ndarray, windows: "_Windows") -> dict:
+        """`known`, `known_score` and `sounds_like` of a clip's frame logits (frames, 3) and its windows.
+
+        The score is the mean over windows: where a clip changes from one of the three languages to another, the mean
+        of its embeddings lies between them, and is like neither.
+        """
         if self.detector is None or not self.detector.can_reject:
             return {}
         if not len(logits):
             return {"known": False, "known_score": NO_SPEECH}
-        score = self.detector.score(logits.mean(axis=0), embedding)
+        parts = np.split(logits, np.cumsum(windows.frames)[:-1])
+        scores = [
+            self.detector.score(part.mean(axis=0), embedding)
+            for part, embedding in zip(parts, windows.embeddings, strict=True)
+        ]
+        score = float(np.average(scores, weights=windows.frames))
         told: dict[str, Any] = {"known": score >= self.detector.threshold, "known_score": round(score, 4)}
-        if not told["known"] and (likeliest := self.detector.sounds_like(embedding)):
+        if not told["known"] and (likeliest := self.detector.sounds_like(windows.mean())):
             told["sounds_like"] = {"language": likeliest[0], "probability": round(likeliest[1], 6)}
         return told
 
@@ -353,11 +373,12 @@ class LanguageIdentifier:
         at_once: int,
         progress: Callable[[float, str], None],
     ) -> "Asked":
-        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the clip's embedding (width,)."""
+        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the `_Windows` it was heard in."""
         done, total = 0, sum(end - start for start, end in pieces) // FRAME_SAMPLES
         # Made at once: kept one by one between a window's large arrays, they would hold on to an hour's memory.
         logits, starts = np.zeros((total, len(CODES)), np.float32), np.zeros(total)
-        summed = np.zeros(self.model.width)
+        embeddings: list[np.ndarray] = []
+        lengths: list[int] = []
         windows = _windows(pieces, self.model.window_samples)
         for first in range(0, len(windows), at_once):
             some = windows[first : first + at_once]
@@ -365,11 +386,12 @@ class LanguageIdentifier:
             for window, (found, embedding) in zip(some, heard, strict=True):
                 frames = slice(done, done + len(found))
                 logits[frames] = found[:, self._order]
-                summed += embedding.astype(np.float64) * len(found)
+                embeddings.append(embedding)
+                lengths.append(len(found))
                 starts[frames] = np.concatenate([np.arange(*piece, FRAME_SAMPLES) for piece in window]) / SAMPLE_RATE
                 done = frames.stop
                 progress(done / total, CODES[int(logits[frames].mean(axis=0).argmax())])
-        return logits, starts, (summed / max(1, total)).astype(np.float32)
+        return logits, starts, _Windows(embeddings, lengths)
 
     def _timeline(self, logits: np.ndarray, starts: np.ndarray) -> list[dict]:
         """About a second of adjoining frames an entry; an entry never spans a cut."""

@@ -267,6 +267,16 @@ def test_the_evidence_is_what_the_answer_is_made_of(identifier, spoken):
     assert identifier.evidence(silence(3)) is None
 
 
+def test_a_recording_of_several_windows_is_as_known_as_these_are(identifier):
+    """The mean of what is said in two languages is like neither of them."""
+    uzbek, english = (audio.decode(EXAMPLES / name) for name in ("uzbek.mp3", "english.m4a"))
+    whole = identifier.identify(np.concatenate([uzbek, english]))
+    mean = identifier.detector.score(*identifier.evidence(np.concatenate([uzbek, english])))
+    apart = [identifier.identify(sound).known_score for sound in (uzbek, english)]
+    assert whole.known
+    assert mean < whole.known_score < max(apart) + 1
+
+
 def test_the_track_is_told_where_there_was_a_choice(identifier):
     told = identifier.identify(audio.read(encoded([silence(6), voice("uz", 6)], "mp4", "aac"))).to_dict()
     assert told["track"] == {"number": 2, "of": 2}

@@ -36,8 +36,8 @@ export class Identifier {
   async #one(waveform, progress, known = null) {
     let spans = known ?? (await find(this.graphs.voice, waveform));
     if (!spans.length && !known) spans = await findFaint(this.graphs.voice, waveform);
-    let { logits, starts, embedding } = await this.#frames(waveform, join(spans, waveform.length), progress);
-    const told = starts.length ? await this.#decide(embedding) : null;
+    let { logits, starts, embedding, parts } = await this.#frames(waveform, join(spans, waveform.length), progress);
+    const told = starts.length ? await this.#decide(embedding, parts) : null;
     if (told && !told.isSpeech) {
       spans = [];
       logits = logits.subarray(0, 0);
@@ -89,7 +89,8 @@ export class Identifier {
     return together(heard);
   }
 
-  // Logits (3 a frame) and start second of every frame of speech, and the mean of the classifier's input.
+  // Logits (3 a frame) and start second of every frame of speech, and the mean of the classifier's input: of all frames,
+  // and in `parts` of those of each window.
   async #frames(waveform, pieces, progress) {
     const length = ([start, end]) => end - start,
       sum = (ranges) => ranges.reduce((all, one) => all + length(one), 0);
@@ -97,7 +98,8 @@ export class Identifier {
       classes = CODES.length;
     const logits = new Float32Array(total * classes),
       starts = new Float64Array(total);
-    const embedding = new Float64Array(this.width);
+    const embedding = new Float64Array(this.width),
+      parts = [];
     let done = 0;
     for (const window of windows(pieces, this.window)) {
       const heard = new Float32Array(sum(window)),
@@ -123,23 +125,31 @@ export class Identifier {
       told.embedding.data.forEach((value, index) => {
         embedding[index] += value * (done - first);
       });
+      parts.push({ embedding: Float32Array.from(told.embedding.data), frames: done - first });
       await progress(done / total, CODES[largest(mean(logits, first, done))]);
     }
-    return { logits, starts, embedding: Float32Array.from(embedding, (value) => value / Math.max(1, total)) };
+    return { logits, starts, embedding: Float32Array.from(embedding, (value) => value / Math.max(1, total)), parts };
   }
 
   get #canReject() {
     return Boolean(this.graphs.decision.about.can_reject);
   }
 
-  // OnnxDetector of lid/model/onnx.py.
-  async #decide(embedding) {
+  // OnnxDetector of lid/model/onnx.py. The score is the mean over windows, as in lid/identify.py.
+  async #decide(embedding, parts) {
     const { run, about, outputs } = this.graphs.decision;
-    const wanted = ["speech_score", "known_score", "sounds_like"].filter((name) => outputs.includes(name));
-    const told = await run({ embedding: [embedding, [1, embedding.length]] }, wanted);
+    const wanted = ["speech_score", "sounds_like"].filter((name) => outputs.includes(name));
+    const told = wanted.length ? await run({ embedding: [embedding, [1, embedding.length]] }, wanted) : {};
     const isSpeech = !told.speech_score || told.speech_score.data[0] >= about.speech_threshold;
     if (!this.#canReject) return { isSpeech, openness: {} };
-    const score = told.known_score.data[0],
+    let summed = 0,
+      frames = 0;
+    for (const part of parts) {
+      const { known_score } = await run({ embedding: [part.embedding, [1, embedding.length]] }, ["known_score"]);
+      summed += known_score.data[0] * part.frames;
+      frames += part.frames;
+    }
+    const score = summed / frames,
       known = score >= about.threshold;
     const openness = { known, knownScore: round(score, 4) };
     if (!known && told.sounds_like) {

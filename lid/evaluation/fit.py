@@ -18,6 +18,7 @@ from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
 
 KNOWN_CLIPS = 250  # of each of the three languages, to fit where it lies; 500 gained nothing (docs/LOG.md)
+CROPS = 3  # of each validation clip: the threshold of that row hangs on the oddest few of all
 SPEECH_CLIPS = 900  # crops of speech, and as many of sounds without, for the row that tells them apart
 
 
@@ -77,7 +78,8 @@ def fit_speech(
     speech = clip_embeddings(identifier.model, [crop(train[i]) for i in rng.integers(len(train), size=each)])
     as_they_are = [*noises, *(sounds.music(5.0, rng) for _ in range(each // 15))]
     noise = clip_embeddings(identifier.model, [*(crop(sound(number)) for number in range(each)), *as_they_are])
-    held_out = clip_embeddings(identifier.model, [*validation, *(crop(waveform) for waveform in validation)])
+    crops = (crop(waveform) for _ in range(CROPS) for waveform in validation)
+    held_out = clip_embeddings(identifier.model, [*validation, *crops])
     return detector.with_speech(speech, noise, held_out)
 
 

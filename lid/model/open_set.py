@@ -248,7 +248,7 @@ class OpenSetDetector:
         from sklearn.linear_model import LogisticRegression
 
         scale = np.concatenate([speech, noise]).std(axis=0) + 1e-6
-        fitted = LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000).fit(
+        fitted = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000).fit(
             np.concatenate([speech, noise]) / scale, np.repeat([1, 0], [len(speech), len(noise)])
         )
         row = (fitted.coef_[0] / scale).astype(np.float32)
