@@ -373,7 +373,7 @@ class LanguageIdentifier:
         at_once: int,
         progress: Callable[[float, str], None],
     ) -> "Asked":
-        """Logits (frames, 3) and start second (frames,) of every frame of speech, and the `_Windows` it was heard in."""
+        """Logits (frames, 3) and start second (frames,) of every frame of speech, and its `_Windows`."""
         done, total = 0, sum(end - start for start, end in pieces) // FRAME_SAMPLES
         # Made at once: kept one by one between a window's large arrays, they would hold on to an hour's memory.
         logits, starts = np.zeros((total, len(CODES)), np.float32), np.zeros(total)
