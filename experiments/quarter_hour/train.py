@@ -27,10 +27,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # in the processes that augment; 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from pool import Pool, Speech, read_pack
 from safetensors.torch import load_file, save_file
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
+from experiments.quarter_hour.pool import Pool, Speech, read_pack
 from lid.model import checkpoint
 from lid.training import loop, teacher
 from lid.training.config import Optimisation
