@@ -294,7 +294,7 @@ def refuses_to_start() -> dict:
     told = {}
     with tempfile.TemporaryDirectory() as place:
         model = Path(shutil.copytree(ROOT / "assets" / "model", Path(place) / "model"))
-        weights = model / "model.safetensors"
+        weights = model / "onnx" / "model_quantized.onnx"
         weights.write_bytes(weights.read_bytes()[:1_000_000])
         for name, environment in (
             ("a model cut off in the middle", {"MODEL_ID": str(model)}),

@@ -227,18 +227,25 @@ class Visitor:
         microphone = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "microphone")
         self.answer = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "answer")
         wanted = [microphone, "stop_recording"]
-        self.event = next(one for one in config["dependencies"] if wanted in [list(to) for to in one["targets"]])
+        calls = config["dependencies"]
+        self.begins = next(one for one in calls if wanted in [list(to) for to in one["targets"]])
+        self.event = next(one for one in calls if one["trigger_after"] == self.begins["id"] and one["backend_fn"])
+        self.values = {one["id"]: one["props"].get("value") for one in config["components"]} | {microphone: None}
+        self.microphone = microphone
         self._beat = socket.create_connection(("127.0.0.1", app.port))
         self._beat.sendall(f"GET /gradio_api/heartbeat/{session} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
     def record(self, path: str, timeout: float = 300.0) -> tuple[str, str]:
-        """ "complete", "error" or "refused", and what the page shows as its answer."""
+        """ "complete", "error" or "refused", and all that the page has shown as its answer."""
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        body = {"data": [file, "en"], "fn_index": self.event["id"], "session_hash": self.session, "trigger_id": None}
-        kind = {"Content-Type": "application/json", **self.headers}
-        status, _, said = request(self.app, "POST", "/gradio_api/queue/join", json.dumps(body).encode(), kind, timeout)
-        if status != 200:
-            return "refused", said.decode(errors="replace")
+        for call, address in ((self.begins, "run/predict"), (self.event, "queue/join")):
+            values = self.values | {self.microphone: file}
+            body = {"data": [values[one] for one in call["inputs"]], "fn_index": call["id"], "trigger_id": None}
+            asked = json.dumps(body | {"session_hash": self.session}).encode()
+            kind = {"Content-Type": "application/json", **self.headers}
+            status, _, said = request(self.app, "POST", f"/gradio_api/{address}", asked, kind, timeout)
+            if status != 200:
+                return "refused", said.decode(errors="replace")
         _, _, stream = request(self.app, "GET", f"/gradio_api/queue/data?session_hash={self.session}", timeout=timeout)
         messages = [json.loads(part[6:]) for part in stream.decode().split("\n\n") if part.startswith("data: ")]
         place = self.event["outputs"].index(self.answer)
@@ -246,10 +253,7 @@ class Visitor:
         for message in messages:
             if message["msg"] in ("process_generating", "process_completed") and "data" in (message["output"] or {}):
                 data = message["output"]["data"]
-                if data and isinstance(data[place], str):
-                    shown = data[place]
-                elif data and isinstance(data[place], list) and data[place]:  # what changed since the last message
-                    shown = str(data[place])
+                shown += str(data[place]) if data else ""  # or what changed since the last message
         last = next((one for one in reversed(messages) if one["msg"] == "process_completed"), None)
         return ("complete" if last and last["success"] else "error"), shown
 
