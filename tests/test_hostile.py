@@ -23,7 +23,7 @@ REASONS = {
     "M4A index of 2 GB": "unreadable",
     "M4A whose sound lies in other files": "too_short",
     "packets without sound": "unreadable",
-    "packets that cannot be decoded": "too_costly",
+    "packets that cannot be decoded": "unreadable",
     "block of no bytes": "unreadable",
     "24 hours of silence": "too_long",
 }
