@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import secrets as secrets_of_python
 import shutil
 import signal
 import socket
@@ -18,9 +19,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +29,16 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import holding  # noqa: E402
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
+from benchmarks.holding import AGENT, CLIP, JSON  # noqa: E402
 from benchmarks.served import App, Visitor, ask, form, of_upload, request, served, upload  # noqa: E402
 from lid import InputError, audio  # noqa: E402
 from lid.model import checksums  # noqa: E402
-from lid.ui.gradio_patches import request_guard  # noqa: E402
 from lid.ui.settings import LIVE_VISITORS  # noqa: E402
 from tests import hostile  # noqa: E402
 
 SECRET = b"The bait that no answer may hold."
-CLIP = ROOT / "assets" / "examples" / "uzbek.mp3"
 PREFIXES = (
     "/gradio_api/file=",
     "/gradio_api/file/",
@@ -75,12 +76,9 @@ ADDRESSES += (
     "ftp://127.0.0.1:{port}/a.wav",
     "gopher://127.0.0.1:{port}/a",
 )
-SLOW_HEADERS, SLOW_BODIES = 600, 200
 PAIRS = 2100  # sessions; Gradio remembers the messages of 2,000
 MOST_SECONDS, MOST_MEGABYTES, MOST_WAIT = 5.0, 600, 10.0  # of a hostile file, and of the next visitor
 KILLS = 20
-HELD_BODIES, HELD = 600, 1_000_000
-JSON = {"Content-Type": "application/json"}
 SECRETS = re.compile(
     r"hf_[A-Za-z]{30,}|gh[pousr]_\w{36}|github_pat_\w{40,}|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9_-]{24,}|AIza[\w-]{35}|"
     r"xox[abprs]-[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY|eyJ[\w-]{20,}\.eyJ[\w-]{20,}|"
@@ -149,7 +147,6 @@ def traversals(app: App) -> dict:
 def addresses(app: App) -> dict:
     """Other servers by every field that could name one."""
     path = upload(app, CLIP.read_bytes())
-    kind = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
     before = len(app.outbound)
     tried = opened = 0
     with bait() as (port, callers):
@@ -164,7 +161,7 @@ def addresses(app: App) -> dict:
                 tried += 1
             tool = {"name": "identify", "arguments": {"file": address}}
             call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": tool}).encode()
-            request(app, "POST", "/gradio_api/mcp/", call, kind)
+            request(app, "POST", "/gradio_api/mcp/", call, AGENT)
             tried += 1
         reached = len(callers)
     outside = [line for line in app.outbound[before:] if f" {app.port}" not in line]
@@ -176,16 +173,15 @@ def addresses(app: App) -> dict:
 
 def sizes(app: App) -> dict:
     """Bodies that are too long, deep, or many."""
-    json_kind = {"Content-Type": "application/json"}
     call, tool = "/gradio_api/call/identify", "/gradio_api/mcp/"
     pieces = lambda total: (bytes(65_536) for _ in range(total // 65_536 + 1))  # noqa: E731
     most = audio.DEFAULT_LIMITS.max_bytes
     before = app.memory()
     answers = {
-        "a call of 2 MB": request(app, "POST", call, bytes(2 * 1024**2), json_kind)[0],
-        "a call of 2 MB that does not say so": request(app, "POST", call, pieces(2 * 1024**2), json_kind)[0],
-        "an agent's call of 20 MB": request(app, "POST", tool, bytes(20 * 1024**2), json_kind)[0],
-        "100,000 brackets": request(app, "POST", call, b"[" * 100_000, json_kind)[0],
+        "a call of 2 MB": request(app, "POST", call, bytes(2 * 1024**2), JSON)[0],
+        "a call of 2 MB that does not say so": request(app, "POST", call, pieces(2 * 1024**2), JSON)[0],
+        "an agent's call of 20 MB": request(app, "POST", tool, bytes(20 * 1024**2), JSON)[0],
+        "100,000 brackets": request(app, "POST", call, b"[" * 100_000, JSON)[0],
         "a form field": request(app, "POST", "/gradio_api/upload", *field())[0],
         f"an upload of {most // 1024**2 + 1} MB": request(
             app, "POST", "/gradio_api/upload", *long_form(most + 1024**2)
@@ -219,40 +215,6 @@ def long_form(size: int) -> tuple[Iterator[bytes], dict[str, str]]:
     return pieces(), kind
 
 
-def slow(app: App) -> dict:
-    """Hundreds of callers that never finish what they say must not keep others out."""
-    path = upload(app, CLIP.read_bytes())
-    alone = timed(lambda: ask(app, of_upload(path)))
-    head = b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-    body = head + b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b\r\n"
-    open_ones = [socket.create_connection(("127.0.0.1", app.port)) for _ in range(SLOW_HEADERS + SLOW_BODIES)]
-    for index, connection in enumerate(open_ones):
-        connection.sendall(head if index < SLOW_HEADERS else body)
-    among = timed(lambda: ask(app, of_upload(path)))
-    page = timed(lambda: request(app, "GET", "/"))
-    ended = 0
-    for connection in open_ones[SLOW_HEADERS:]:
-        connection.settimeout(request_guard.IDLE_SECONDS + 60)
-        with connection:
-            ended += b" 408 " in connection.recv(1000)
-    for connection in open_ones[:SLOW_HEADERS]:
-        connection.close()
-    return {
-        "connections that never end their headers, and bodies": f"{SLOW_HEADERS} + {SLOW_BODIES}",
-        "s for an answer before, and among them": f"{alone:.1f}, {among:.1f}",
-        "s for the page among them": f"{page:.1f}",
-        f"bodies given up after {request_guard.IDLE_SECONDS:.0f} s (status 408)": ended,
-        "not given up": SLOW_BODIES - ended,
-    }
-
-
-def timed(work: Callable[[], tuple]) -> float:
-    started = time.monotonic()
-    if work()[0] != 200:
-        raise RuntimeError("no answer")
-    return time.monotonic() - started
-
-
 def headers(app: App) -> dict:
     """What answers say to browsers, and what one caller can make them say to the next."""
     page = upload(app, b"<script>alert(1)</script>", "page.html")
@@ -272,10 +234,7 @@ def headers(app: App) -> dict:
         wrong += [path] * (said.get("access-control-allow-origin") is not None)
         wrong += [path] * (b"evil.example" in request(app, "GET", path)[2])
     direct = [
-        request(app, "POST", f"/gradio_api/{way}/identify", b'{"data": [null]}', {"Content-Type": "application/json"})[
-            0
-        ]
-        for way in ("run", "api")
+        request(app, "POST", f"/gradio_api/{way}/identify", b'{"data": [null]}', JSON)[0] for way in ("run", "api")
     ]
     wrong += [status for status in direct if status != 404]
     shut = ("deep_link?session_hash=a", "process_recording", "component_server", "proxy=https://a.hf.space", "runs")
@@ -398,6 +357,42 @@ def silent(app: App) -> dict:
     return {**told, "visitors not answered": refused}
 
 
+def strangers(app: App) -> dict:
+    """What somebody can learn of another visitor, or do to him, without the random names of his session, his uploads
+    and his calls."""
+    visitor, path = Visitor(app, f"session-{secrets_of_python.token_hex(8)}"), upload(app, long_recording(60), "l.flac")
+    with ThreadPoolExecutor(1) as pool:
+        recorded = pool.submit(visitor.record, path)
+        said, harmed = b"", 0
+        while not recorded.done():
+            for place in ("/config", "/gradio_api/info", "/gradio_api/queue/status", "/gradio_api/startup-events", "/"):
+                said += request(app, "GET", place)[2]
+            for place in (
+                "queue/data?session_hash=",
+                "call/identify/",
+                "call/v2/identify/",
+                "heartbeat/../queue/data?",
+            ):
+                said += request(app, "GET", f"/gradio_api/{place}{secrets_of_python.token_hex(16)}", timeout=30)[2]
+            for session in ("", "null", "session-", visitor.session[:-1]):
+                left = {"session_hash": session, "fn_index": visitor.event["id"], "event_id": "0" * 32}
+                harmed += request(app, "POST", "/gradio_api/cancel", json.dumps(left).encode(), JSON)[0] >= 500
+        outcome, _ = recorded.result()
+    names = (visitor.session, path, Path(path).parent.name)
+    told = sum(name.encode() in said for name in names)
+    listed = sum(
+        request(app, "GET", f"/gradio_api/file={place}")[0] == 200 for place in (app.uploads, f"{app.uploads}/")
+    )
+    visitor.close()
+    return {
+        "kB that a stranger was told while another's call was under way": round(len(said) / 1000),
+        "names of the other's session, call and upload in them, and calls of his that were ended": told
+        + listed
+        + harmed
+        + (outcome != "complete"),
+    }
+
+
 def costly(app: App) -> dict:
     """Small files that cost minutes or gigabytes elsewhere, one after the other, each followed by a visitor."""
     path, idle = upload(app, CLIP.read_bytes()), app.memory()
@@ -453,32 +448,6 @@ def kills(app: App) -> dict:
     }
 
 
-def bodies(app: App) -> dict:
-    """Hundreds of connections that each hold a body, which never ends."""
-    before = app.memory()
-    head = "POST /gradio_api/call/identify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {HELD}\r\n\r\n"
-    held = []
-    for _ in range(HELD_BODIES):
-        connection = socket.create_connection(("127.0.0.1", app.port))
-        with suppress(OSError):  # refused before all of it was sent
-            connection.settimeout(20)
-            connection.sendall(head.encode() + b'{"data": ["' + b"a" * (HELD - 1000))
-        held.append(connection)
-    time.sleep(1)
-    during = app.memory()
-    path = upload(app, CLIP.read_bytes())
-    answered = ask(app, of_upload(path))[1]
-    for connection in held:
-        connection.close()
-    time.sleep(3)
-    return {
-        "connections that hold a body, bytes of each": f"{HELD_BODIES}, {HELD:,}",
-        "MB of memory they cost, and what stays": f"{max(0, during - before):.0f}, {max(0, app.memory() - before):.0f}",
-        "callers among them who get no answer": int(answered != "complete"),
-    }
-
-
 def long_recording(seconds: int) -> bytes:
     """Speech of such a length, as FLAC."""
     clip = audio.decode(CLIP)
@@ -490,11 +459,15 @@ ATTACKS = {
     "Places taken": silent,
     "Costly files": costly,
     "Decoders killed": kills,
-    "Held bodies": bodies,
+    "Strangers": strangers,
+    "Held bodies": holding.bodies,
+    "Answers nobody takes": holding.readers,
+    "Event streams": holding.streams,
+    "An agent's pieces": holding.pieces,
     "Other files": traversals,
     "Other servers": addresses,
     "Too long": sizes,
-    "Too slow": slow,
+    "Too slow": holding.slow,
     "Headers and doors": headers,
 }
 MUST_BE_ZERO = (
@@ -504,6 +477,8 @@ MUST_BE_ZERO = (
     f"over {MOST_SECONDS:.0f} s, {MOST_MEGABYTES} MB, or {MOST_WAIT:.0f} s of the next",
     "lost, or answered wrongly",
     "callers among them who get no answer",
+    "names of the other's session, call and upload in them, and calls of his that were ended",
+    "files that stay open",
     "given out, or written elsewhere",
     "opened, connected to or looked up",
     "answered otherwise than 4xx",

@@ -424,7 +424,7 @@ def _each(work: Callable[[int], None], numbers: Sequence[int], threads: int) -> 
 
 def folder_of(source: str) -> Path:
     """The folder of a checkpoint given as one or as a Hub id, fetched unless it is in the Hub's cache."""
-    if Path(source).is_dir():
+    if os.path.isdir(source):  # Path.is_dir raises where a name is too long
         return Path(source)
     try:
         from huggingface_hub import snapshot_download  # only here: a folder needs no network code

@@ -291,6 +291,15 @@ def test_attention_rows_sum_to_one(identifier, spoken):
     assert 0 <= start < 9
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "a/b/c", "http://127.0.0.1:9/a", "a/b?revision=x", "a/..", "x\0y", "a\r\nX: 1", "a" * 5000],
+)
+def test_what_is_no_name_of_a_model_is_a_sentence(name):
+    with pytest.raises(InputError, match="No model could be loaded"):
+        LanguageIdentifier.load(name)
+
+
 def test_a_model_of_other_labels_is_refused(tmp_path):
     folder = shutil.copytree(MODEL, tmp_path / "other", ignore=shutil.ignore_patterns("onnx"))
     config = (folder / "config.json").read_text()

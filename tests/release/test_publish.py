@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import posixpath
 import re
@@ -19,6 +20,7 @@ from lid.model import checksums
 from lid.model.checkpoint import HEAD
 from lid.model.open_set import OpenSetDetector
 from lid.release import publish
+from tests import hub_server
 from tests.conftest import ROOT
 from tests.hub_server import HubServer
 
@@ -401,11 +403,22 @@ def test_the_trainer_publishes_what_it_finished(hub, command):
 
 
 @pytest.mark.parametrize(
-    ("repo", "sentence"), [("somebody/model", "may not write to somebody/model"), ("me/mo del", "mo del")]
+    ("repo", "sentence"),
+    [
+        ("somebody/model", "may not write to somebody/model"),
+        ("me/mo del", "mo del"),
+        ("me/../../datasets/x", "datasets/x"),
+        ("me/model?private=false", "private=false"),
+        ("me/model\r\nX-Mine: 1", "me/model"),
+        ("me/<script>", "script"),
+        ("../model", "model"),
+        ("", "name"),
+    ],
 )
 def test_names_that_will_not_do(hub, repo, sentence):
     with pytest.raises(publish.InputError, match=sentence):
         publish.check(repo)
+    assert not hub.repos
 
 
 def test_a_hub_that_is_not_there(hub, monkeypatch):
@@ -421,6 +434,26 @@ def test_a_refused_commit_is_a_sentence(hub, finished, root):
     hub.refuse["/api/models/me/model/commit/main"] = 403
     with pytest.raises(publish.InputError, match="The upload to me/model stopped"):
         publish.publish(finished, "me/model", root=root)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_token_is_written_nowhere(hub, finished, root, monkeypatch, capfd, caplog, refused):
+    """However much is told of what the client sends, and where the Hub refuses."""
+    token = "hf_write" + "Xq7" * 10
+    monkeypatch.setitem(hub_server.TOKENS, token, "write")
+    monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setattr(constants, "HF_DEBUG", True)
+    loud = logging.getLogger("huggingface_hub")
+    monkeypatch.setattr(loud, "handlers", [*loud.handlers, caplog.handler])
+    caplog.set_level("DEBUG", "huggingface_hub")
+    if refused:
+        hub.refuse["/api/models/me/model/commit/main"] = 403
+    assert publish.main([str(finished), "me/model"]) == int(refused)
+    printed = capfd.readouterr()
+    assert "curl" in caplog.text
+    files = [file for repo in hub.repos.values() for file in repo.files.values()]
+    assert token not in printed.out + printed.err + caplog.text
+    assert not any(token.encode() in (file.encode() if isinstance(file, str) else file) for file in files)
 
 
 def test_text_that_names_a_folder_of_this_machine_stays_here(hub, finished, root, tmp_path):

@@ -1,11 +1,12 @@
 """ASGI middleware in front of Gradio: it blocks paths, bounds bodies, and cleans headers.
 
-What Gradio does (checked in 6.31): for anybody, it fetches any public address (`file=https://...`) and serves the reply
-as its own, with the content type that the other server chose; it runs FFmpeg on videos and never deletes the results;
-it keeps form fields and JSON in memory, however long they are, of as many requests at once as come; it waits for a body
-without a time limit; it takes a thousand files in one request; it copies the request's headers into the reply for a
-part of a file; it gives all callers the server address that the first caller used; it answers status 500 to a call of
-an unknown endpoint, and writes kilobytes of traceback for each request that it does not understand.
+What Gradio does (checked in 6.31): for anybody, it fetches any public address (`file=https://...`) and serves the
+reply as its own, with the content type that the other server chose; it runs FFmpeg on videos and never deletes the
+results; it keeps form fields and JSON in memory, however long they are, of as many requests at once as come; it waits
+for a body without a time limit, and for a caller to take its answer, with the file open; it takes a thousand files in
+one request; it copies the request's headers into the reply for a part of a file; it gives all callers the server
+address that the first caller used; it answers status 500 to a call of an unknown endpoint, and writes kilobytes of
+traceback for each request that it does not understand.
 
 A Space has no proxy of our own in front of it, so the limits stand here. benchmarks/security.py attacks the running
 app.
@@ -43,6 +44,7 @@ UPLOAD_FACTOR = 4  # one upload of several files may have this many times the by
 HOUR_FACTOR = 8  # and an address may send this many times as many within an hour
 MIN_FREE_DISK_BYTES = 128 * 1024**2
 IDLE_SECONDS = 30.0  # the longest wait for the next piece of a body
+UNREAD_SECONDS = 60.0  # the longest wait for a caller to take a piece of an answer, of some 64 KB
 LOG_SECONDS = 1.0  # between two lines about requests that were not understood
 MAX_CONNECTIONS = 65_536  # open at once, where the system allows it: silent connections must not keep others out
 BUSY = "Too much is being sent to this server just now. Try again in a minute."
@@ -124,6 +126,8 @@ class RequestGuard:
         try:
             await self.app(scope, receive, response)
         except Exception as error:
+            if response.given_up:  # the server then ends the connection
+                return
             if response.started:
                 raise
             if isinstance(error, OSError) and self._is_upload(scope):
@@ -156,10 +160,12 @@ class RequestGuard:
 
 class _ResponseFilter:
     """`send` that cleans the headers and remembers whether the response has started. Where a request with a body is
-    refused before all of it has come, the connection ends, and with it what the server has read ahead."""
+    refused before all of it has come, the connection ends, and with it what the server has read ahead. An answer that
+    nobody takes is `given_up`: a file that is open keeps its place on the disk after it was deleted."""
 
     def __init__(self, scope: Scope, send: Send):
         self.is_file, self.send, self.started = FILE_PATH in scope["path"], send, False
+        self.given_up = False
         self.body: Body | None = None
         self._may_have_body = scope["method"] not in ("GET", "HEAD")
 
@@ -179,7 +185,11 @@ class _ResponseFilter:
             headers["x-content-type-options"] = "nosniff"
             if message["status"] >= 400 and self._is_unread():
                 headers["connection"] = "close"
-        await self.send(message)
+        try:
+            await asyncio.wait_for(self.send(message), UNREAD_SECONDS)
+        except asyncio.TimeoutError:
+            self.given_up = True
+            raise
 
 
 def _frames() -> str:

@@ -147,6 +147,27 @@ def test_a_body_that_does_not_come_is_given_up_but_a_caller_may_wait(monkeypatch
     assert finish(run([whole]))[1] == {"type": "http.disconnect"}
 
 
+def test_an_answer_that_nobody_takes_is_given_up(monkeypatch):
+    monkeypatch.setattr(request_guard, "UNREAD_SECONDS", 0.05)
+    taken, closed = [], []
+
+    async def app(scope, receive, send):
+        try:
+            await Response(b"sound")(scope, receive, send)
+        finally:
+            closed.append(True)
+
+    async def send(message):
+        taken.append(message["type"])
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
+
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/file=a.wav", "query_string": b"", "headers": []}
+    finish(request_guard.RequestGuard(app, Limits(), ())(scope, None, send))
+    assert taken == ["http.response.start", "http.response.body"]
+    assert closed
+
+
 def test_bodies_together_take_so_much_and_the_one_that_does_not_end_gives_way():
     """One holds most of the room and does not end; another, which does, gets it."""
     bodies = request_guard.Bodies(most=1000)

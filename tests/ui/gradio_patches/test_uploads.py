@@ -13,9 +13,11 @@ from starlette.testclient import TestClient
 from lid import InputError
 from lid.ui.gradio_patches import uploads
 
+A, B, C = ("a" * 64, "b" * 64, "c" * 64)  # as Gradio names the folder of an upload
+
 
 def test_old_files_go_and_new_ones_stay(tmp_path):
-    old, new = tmp_path / "a" / "old.wav", tmp_path / "b" / "new.wav"
+    old, new = tmp_path / A / "old.wav", tmp_path / B / "new.wav"
     for path in (old, new):
         path.parent.mkdir()
         path.write_bytes(b"sound")
@@ -26,14 +28,44 @@ def test_old_files_go_and_new_ones_stay(tmp_path):
 
 
 def test_folders_left_empty_go_in_their_turn(tmp_path):
-    empty, fresh, full = (tmp_path / name for name in ("empty", "fresh", "full"))
+    empty, fresh, full = (tmp_path / name for name in (A, B, C))
     for folder in (empty, fresh, full):
         folder.mkdir()
     (full / "new.wav").write_bytes(b"sound")
     for folder in (empty, full):
         os.utime(folder, (time.time() - 100, time.time() - 100))
     uploads.sweep(tmp_path, keep_seconds=50)
-    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["fresh", "full"]
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == [B, C]
+
+
+def test_nothing_goes_that_is_not_gradios(tmp_path):
+    """Whatever else is in a folder that was chosen carelessly, or behind a link in it."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "uploads" / "letters").mkdir(parents=True)
+    kept = [tmp_path / "uploads" / "thesis.txt", tmp_path / "uploads" / "letters" / "a.txt", tmp_path / "theirs" / A]
+    for path in kept:
+        path.write_bytes(b"text")
+    (tmp_path / "uploads" / B).symlink_to(tmp_path / "theirs")
+    uploads.sweep(tmp_path / "uploads", keep_seconds=-1)
+    assert all(path.exists() for path in kept)
+    assert sorted(path.name for path in (tmp_path / "uploads").iterdir()) == ["letters", "thesis.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners here")
+@pytest.mark.parametrize("laid", ["a link", "another user's"])
+def test_a_folder_that_somebody_else_has_laid_there_is_refused(tmp_path, monkeypatch, laid):
+    folder = tmp_path / "uploads"
+    if laid == "a link":
+        (tmp_path / "theirs").mkdir(mode=0o755)
+        folder.symlink_to(tmp_path / "theirs")
+    else:
+        folder.mkdir()
+        monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    with pytest.raises(InputError, match=r"somebody else's.*Set GRADIO_TEMP_DIR"):
+        uploads.delete_old()
+    if laid == "a link":
+        assert (tmp_path / "theirs").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_missing_folder_is_no_error(tmp_path):
