@@ -23,7 +23,7 @@ try:
 except ImportError:
     spaces = None
 
-from lid import InputError, LanguageIdentifier, audio
+from lid import InputError, LanguageIdentifier, audio, runtime
 from lid.ui import build, serve
 from lid.ui.settings import limits
 
@@ -32,6 +32,7 @@ GPU_SECONDS = 60  # ZeroGPU: the longest one call may hold the GPU; an hour of s
 
 def main() -> None:
     os.umask(0o077)  # recordings are for this process alone
+    runtime.spare_memory()
     audio.prepare(2)  # while the model is loaded
     device = os.environ.get("LID_DEVICE") or ("cuda" if spaces else "cpu")
     try:

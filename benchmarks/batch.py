@@ -34,13 +34,14 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.benchmark_docs import replace_section  # noqa: E402
 from lid import audio  # noqa: E402
+from tests.batch import machines  # noqa: E402
 
 SCALE = ROOT / "docs" / "SCALE.md"
 CALL = 180.0  # seconds of a recording, as a call centre has them
 MACHINE_CORES, CORE_HOUR = 32, 0.04  # of the plan; USD
 WORKERS = "MapWorker"  # in the names of Ray's processes that answer
 COSTS = ("seconds", "cpu_seconds", "gpu_seconds")
-PARTS = ("speed", "overhead", "kills", "tiny", "long")
+PARTS = ("speed", "cluster", "overhead", "kills", "tiny", "long")
 LOOP = """
 import sys, time
 from pathlib import Path
@@ -174,10 +175,10 @@ def plan(cpu_seconds: float, row_bytes: float) -> list[str]:
     for count in (1_000_000, 100_000_000):
         hours = count * CALL / 3600
         cores = hours * cpu_seconds / 3600
-        for machines in (1, 10, 100):
-            wall = cores / (machines * MACHINE_CORES)
+        for several in (1, 10, 100):
+            wall = cores / (several * MACHINE_CORES)
             lines.append(
-                f"| {count:,} | {hours:,.0f} | {cores:,.0f} | {machines} | {wall:,.1f} | {cores * CORE_HOUR:,.0f} | "
+                f"| {count:,} | {hours:,.0f} | {cores:,.0f} | {several} | {wall:,.1f} | {cores * CORE_HOUR:,.0f} | "
                 f"{count * row_bytes / 1e9:,.1f} |"
             )
     return [
@@ -187,6 +188,26 @@ def plan(cpu_seconds: float, row_bytes: float) -> list[str]:
         "| recordings of 3 minutes | audio hours | core hours | machines | hours | USD | GB of rows |",
         "|--:|--:|--:|--:|--:|--:|--:|",
         *lines,
+    ]
+
+
+def cluster(folder: Path, count: int) -> list[str]:
+    """Two nodes of a Ray cluster with one worker each, on this machine; the recordings on its disk, then in a store
+    like S3."""
+    source = recordings(folder / "cluster", count, CALL)
+    told, answers = {}, []
+    with machines.store() as files, machines.two_nodes() as address:
+        files.mkdir("s3://calls")
+        files.put(str(source), "s3://calls/all", recursive=True)
+        for place, inputs in (("disk", str(source)), ("store", "s3://calls/all/")):
+            told[place] = Run(inputs, "--output", folder / place, "--address", address).end()["this_run"]
+            answers.append([row["probabilities"] for _, row in sorted(rows(folder / place).items())])
+    return [
+        f"{count} recordings of {CALL:.0f} s on two nodes of one worker each; {load()}. From the disk "
+        f"{told['disk']['seconds']:.0f} s with the start, {told['disk']['cpu_seconds']:.0f} CPU s; from a server like "
+        f"S3 (moto, which wants the same two cores) {told['store']['seconds']:.0f} s, "
+        f"{told['store']['cpu_seconds']:.0f} CPU s. The answers are "
+        f"{'the same' if answers[0] == answers[1] else 'not the same'}.",
     ]
 
 
@@ -290,6 +311,7 @@ def load() -> str:
 
 TITLES = {
     "speed": "Speed and memory",
+    "cluster": "A cluster, and a store",
     "overhead": "What the engine costs",
     "kills": "Kills",
     "tiny": "Many tiny recordings",
@@ -312,6 +334,7 @@ def main() -> None:
     options = parser.parse_args()
     parts = {
         "speed": lambda folder: speed(folder, options.recordings or 200),
+        "cluster": lambda folder: cluster(folder, options.recordings or 60),
         "overhead": lambda folder: overhead(folder, options.recordings or 2000),
         "kills": lambda folder: kills(folder, options.recordings or 400, options.kills),
         "tiny": lambda folder: tiny(folder, options.recordings or 100_000),

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.served import App, Visitor, ask, of_upload, request, upload
+from lid import runtime
 from lid.ui.gradio_patches import request_guard
 
 CLIP = Path(__file__).parents[1] / "assets" / "examples" / "uzbek.mp3"
@@ -84,7 +85,7 @@ def bodies(app: App) -> dict:
         time.sleep(1)
         during = app.memory()
         answered = ask(app, of_upload(upload(app, CLIP.read_bytes())))[1]
-    time.sleep(3)
+    time.sleep(runtime.TRIM_SECONDS)
     return {
         "connections that hold a body, bytes of each": f"{HELD_BODIES}, {HELD:,}",
         "MB of memory they cost, and what stays": f"{max(0, during - before):.0f}, {max(0, app.memory() - before):.0f}",
@@ -99,7 +100,7 @@ def readers(app: App) -> dict:
     visitor, before = Visitor(app, "among-readers"), app.memory()
     asked = [f"GET {place} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for place in (f"/gradio_api/file={large}", "/config")]
     with held(connected(app, sent, 4096) for sent in asked for _ in range(READERS)):
-        time.sleep(1)
+        time.sleep(5)
         open_before, during = open_times(app, large), app.memory()
         began = time.monotonic()
         outcome, _ = visitor.record(path)
@@ -150,7 +151,7 @@ def streams(app: App) -> dict:
         outcome, _ = visitor.record(path)
         took = time.monotonic() - began
     visitor.close()
-    time.sleep(3)
+    time.sleep(runtime.TRIM_SECONDS)
     return {
         "event streams held open: of pages, of nobody, of one call": f"3 x {STREAMS}",
         "share of a core that they take": f"{share:.0%}",
@@ -187,11 +188,12 @@ def pieces(app: App) -> dict:
             connection.settimeout(request_guard.IDLE_SECONDS + 60)
             with suppress(OSError, http.client.HTTPException):
                 ended += connection.recv(1000)[9:12] in (b"408", b"503")
+    time.sleep(runtime.TRIM_SECONDS)
     return {
         "an agent's call of one byte a piece: status": status,
         "an agent's call cut off in the middle: status": cut,
         "agents' calls that never end, bytes of each": f"{PIECES}, {HELD:,}",
-        "MB of memory they cost": round(max(0.0, during - before)),
+        "MB of memory they cost, and what stays": f"{max(0, during - before):.0f}, {max(0, app.memory() - before):.0f}",
         "callers among them who get no answer": int(answered != "complete" or b"uz" not in said),
         "not given up": PIECES - ended,
     }

@@ -1,7 +1,12 @@
 """ONNX Runtime as this package uses it: how graphs are loaded, checked and shared between cores."""
 
+import contextlib
+import ctypes
 import json
 import os
+import threading
+import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +17,8 @@ from lid.errors import InputError
 
 GRAPHS = Path(__file__).parent / "graphs"  # of the package: what belongs to no checkpoint
 FORMAT = 1  # of the graphs that this version runs; lid/model/graphs writes it into each
+M_ARENA_MAX = -8  # in glibc's malloc.h
+TRIM_SECONDS = 30.0
 QUIET = 3  # ONNX Runtime's log level for errors
 # Whoever computes next to us: a thread that waits gives its core away at once instead of spinning, and work is dealt
 # out in small pieces, so that a thread whose core another program has leaves the rest to the others.
@@ -58,6 +65,23 @@ def use_threads(count: int) -> None:
     """Have graphs that are loaded from now on compute with so many threads. For whoever owns the process."""
     global _threads
     _threads = count
+
+
+def spare_memory() -> None:
+    """For a server, at its start: have the C library keep two heaps, not eight for each core, and give what is free in
+    them back to the system every TRIM_SECONDS. What a thread has freed in one heap, threads of another cannot use; the
+    megabytes of an attack would stay, once for each heap. See M_ARENA_MAX in mallopt(3), and malloc_trim(3). Where the
+    library is not glibc nothing changes."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(M_ARENA_MAX, 2)
+        threading.Thread(target=_give_back, args=(library.malloc_trim,), name="memory", daemon=True).start()
+
+
+def _give_back(trim: Callable[[int], int]) -> None:
+    while True:
+        time.sleep(TRIM_SECONDS)
+        trim(0)
 
 
 def cores() -> int:

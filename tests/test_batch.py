@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 
-import fsspec
 import pyarrow.dataset
 import pytest
 
 import lid.batch
 from lid import __main__, runtime
+from tests.batch import machines
 from tests.conftest import EXAMPLES, ROOT
 
 pytestmark = pytest.mark.slow
@@ -26,38 +26,15 @@ SOUNDS = sorted(
 
 @pytest.fixture(scope="module")
 def store():
-    """S3 on 127.0.0.1, which this process and those that it starts take for the real one; an fsspec file system."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**keys, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}.items():
-            patch.setenv(name, value)
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield fsspec.filesystem("s3")
-    server.stop()
+    with machines.store() as files:
+        yield files
 
 
 @pytest.fixture(scope="module")
 def cluster(store):
-    """The address of a Ray cluster of two nodes on this machine, each with room for one worker."""
     pytest.importorskip("ray", reason="pip install 'lid-uz-ru-en[batch]': nothing of `lid batch` is tested")
-    from ray.cluster_utils import Cluster
-
-    options = {"num_cpus": 1, "object_store_memory": 100 * 1024**2, "include_dashboard": False}
-    for left in (2, 1, 0):  # Ray gives itself half a minute, which a busy machine may not have
-        try:
-            running = Cluster(initialize_head=True, head_node_args=options)
-            running.add_node(num_cpus=1, object_store_memory=options["object_store_memory"])
-            break
-        except Exception:
-            if not left:
-                raise
-    yield running.address
-    running.shutdown()
+    with machines.two_nodes() as address:
+        yield address
 
 
 @pytest.fixture

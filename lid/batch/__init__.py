@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,7 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"There are no recordings at {' '.join(options.inputs)}.", "empty")
     workers = 0
     if first:
+        task = replace(task, threads=options.threads or _threads(first))
         with engine.connected(options.address, options.workers, task.device != "cpu") as workers:
             _answer(chain([first], rounds), task, workers, output, (run, everything), options.quiet)
     lasted = {"seconds": round(time.monotonic() - began, 1), "workers": workers, "answered_before": before}
@@ -120,7 +122,15 @@ def _task(options: argparse.Namespace) -> "Task":
     source = str(options.model or EMBEDDED_MODEL)
     name = LanguageIdentifier.load(source).name  # whether it is one that can be used
     limits = Limits(max_bytes=MOST_BYTES, max_seconds=options.max_hours * 3600)
-    return Task(source, name, _checksum(source), options.device, limits, options.threads)
+    return Task(source, name, _checksum(source), options.device, limits)
+
+
+def _threads(found: Iterable["Found"]) -> int:
+    """A recording on this machine is decoded long before the one in front of it is answered; another, 45 MB more in
+    each worker, would only wait."""
+    from lid.batch.listing import is_remote
+
+    return 2 if any(is_remote(one.path) for one in found) else 1
 
 
 def _checksum(model: str) -> str:
@@ -216,7 +226,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu, or cuda: a worker for each GPU (default: cpu)")
     parser.add_argument("--workers", type=int, help="processes that answer (default: one for each core, or GPU)")
     parser.add_argument(
-        "--threads", type=int, default=2, help="that read files in each worker (default: 2; more for a GPU)"
+        "--threads",
+        type=int,
+        help="that read files in each worker (default: 1, or 2 from another machine; give more for a GPU)",
     )
     parser.add_argument("--address", help="of a Ray cluster to run on; auto: the one that this machine is part of")
     parser.add_argument("--retry-errors", action="store_true", help="try again the recordings whose rows have an error")

@@ -44,7 +44,7 @@ class Task:
     checksum: str
     device: str
     limits: Limits
-    threads: int
+    threads: int = 1
 
 
 class Tries:

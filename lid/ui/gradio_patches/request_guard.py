@@ -22,7 +22,7 @@ import shutil
 import sys
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,10 +116,15 @@ class RequestGuard:
             if scope["method"] not in ("GET", "HEAD"):
                 # GET and HEAD have no body. Starlette polls `receive` for disconnects there, under a cancelled scope,
                 # which a timeout would disturb.
-                counted = self.uploads.of(address) if self._is_upload(scope) else self.bodies
-                body = Body(receive, self._max_bytes(scope), counted)
-                receive, response.body = body.receive, body
+                is_upload = self._is_upload(scope)
+                counted = self.uploads.of(address) if is_upload else self.bodies
+                response.body = body = Body(receive, self._max_bytes(scope), counted)
                 under_way.callback(body.done)
+                try:
+                    receive = body.receive if is_upload else await body.whole()
+                except HTTPException as error:
+                    await PlainTextResponse(error.detail, error.status_code)(scope, receive, response)
+                    return
             await self._answer(scope, receive, response)
 
     async def _answer(self, scope: Scope, receive: Receive, response: "_ResponseFilter") -> None:
@@ -129,7 +134,10 @@ class RequestGuard:
             if response.given_up:  # the server then ends the connection
                 return
             if response.started:
-                raise
+                self._log(scope, error)
+                with suppress(Exception):  # more was promised than was sent: the server then ends the connection
+                    await response({"type": "http.response.body", "body": b""})
+                return
             if isinstance(error, OSError) and self._is_upload(scope):
                 print(f"lid: an upload failed: {error}", file=sys.stderr)
                 await PlainTextResponse(DISK_FULL, 507)(scope, receive, response)
@@ -295,6 +303,17 @@ class Body:
         self._counted.add(self, count)
         return message
 
+    async def whole(self) -> Receive:
+        """Waits for all of it. A `receive` that gives it as one message, and then what follows. Raises as `receive`.
+
+        So what Gradio and its agents' server begin with a request, and drop late, they begin with no half of one."""
+        parts: list[bytes] = []
+        while not self.complete:
+            last = await self.receive()
+            parts.append(last.get("body", b""))
+        ready = [last if last["type"] == "http.disconnect" else {"type": last["type"], "body": b"".join(parts)}]
+        return lambda: _at_once(ready.pop()) if ready else self.receive()
+
     async def _next(self) -> Message:
         if self._given_up:
             raise HTTPException(503, BUSY)
@@ -319,6 +338,10 @@ class Body:
 
     def done(self) -> None:
         self._counted.drop(self)
+
+
+async def _at_once(message: Message) -> Message:
+    return message
 
 
 def _free_disk_bytes() -> int:

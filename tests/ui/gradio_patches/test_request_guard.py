@@ -10,7 +10,7 @@ import pytest
 from gradio.routes import App
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.testclient import TestClient
 
 from lid.audio import Limits
@@ -33,12 +33,21 @@ async def broken(request: Request) -> Response:
     raise KeyError("a detail of the server")
 
 
+async def breaks_off(request: Request) -> Response:
+    async def stream():
+        yield "data: 1"
+        raise KeyError("a detail of the server")
+
+    return StreamingResponse(stream())
+
+
 @pytest.fixture
 def client(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     app = Starlette(middleware=request_guard.middleware(Limits(max_bytes=1000), ("identify",)))
     app.add_route("/full/gradio_api/upload", full, methods=["POST"])
     app.add_route("/broken", broken, methods=["POST"])
+    app.add_route("/breaks-off", breaks_off, methods=["GET"])
     app.add_route("/{path:path}", echo, methods=["GET", "POST"])
     return TestClient(app)
 
@@ -212,6 +221,7 @@ def test_what_fails_is_told_without_a_traceback(client, capsys):
     for _ in range(20):
         answer = client.post("/broken", content=b"x")
         assert (answer.status_code, answer.json()) == (500, {"detail": ENGLISH.broken_note})
+        assert client.get("/breaks-off").text == "data: 1"
     assert len(capsys.readouterr().err) < 1000
 
 
