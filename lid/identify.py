@@ -242,7 +242,19 @@ class LanguageIdentifier:
         asked = [self._asked(sound, AT_ONCE, lambda share, language: None) for sound in sounds]
         return self._answered(asked, threads)
 
-    def _answered(self, asked: Sequence["Asked"], threads: int = 1) -> list[Any]:
+    def identify_heard_by(
+        self, sound: np.ndarray | Recording, hear: Callable[[Sequence[np.ndarray]], list["Heard"]]
+    ) -> Prediction:
+        """As `identify`, with windows heard by `hear`, a function like the model's `hear_all`: for who knows already
+        what is heard in them. The windows of a sound come in the same order each time."""
+        return self._answered([self._asked(sound, AT_ONCE, lambda share, language: None)], hear=hear)[0]
+
+    def _answered(
+        self,
+        asked: Sequence["Asked"],
+        threads: int = 1,
+        hear: Callable[[Sequence[np.ndarray]], list["Heard"]] | None = None,
+    ) -> list[Any]:
         """What each of them returns, while the model hears the windows of all of them together."""
         returned: dict[int, Any] = {}
         heard: dict[int, list[Heard]] = {}
@@ -257,7 +269,7 @@ class LanguageIdentifier:
         while len(returned) < len(asked):
             wanted.clear()
             _each(step, [number for number in range(len(asked)) if number not in returned], threads)
-            answers = iter(self.model.hear_all([window for windows in wanted.values() for window in windows]))
+            answers = iter((hear or self.model.hear_all)([one for windows in wanted.values() for one in windows]))
             for number, windows in wanted.items():
                 heard[number] = list(itertools.islice(answers, len(windows)))
         return [returned[number] for number in range(len(asked))]

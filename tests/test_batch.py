@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pyarrow.dataset
 import pytest
 
 import lid.batch
-from lid import __main__, runtime
+from lid import __main__, audio, runtime
+from lid.batch.listing import recordings
 from tests.batch import machines
 from tests.conftest import EXAMPLES, ROOT
+from tests.recordings import wav
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +128,29 @@ def test_a_recording_that_ends_its_worker_is_set_aside(cluster, calls, tmp_path,
     assert died == {str(calls / "deadly-1.mp3"), str(calls / "deadly-2.mp3")}
     assert "3 times" in found[str(calls / "deadly-1.mp3")]["error"]
     assert found[str(calls / "uzbek.mp3")]["languages"] == ["uz"]
+
+
+def test_a_long_recording_is_shared_and_has_the_row_of_one_worker(cluster, tmp_path, monkeypatch):
+    from lid.batch import engine
+    from tests.batch.deadly import MortalWorker
+
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    shutil.copy(SOUNDS[0], calls)
+    speech = np.concatenate([audio.decode(EXAMPLES / name) for name in ("uzbek.mp3", "russian.ogg")])
+    for name in ("long.wav", "deadly-long.wav"):
+        (calls / name).write_bytes(wav(np.resize(speech, 60 * audio.SAMPLE_RATE)))
+    assert batch(calls, "--output", tmp_path / "alone", "--address", cluster) == 0
+    monkeypatch.setattr(engine, "SHARED_BYTES", 1)
+    monkeypatch.setattr(engine, "Worker", MortalWorker)
+    shared = [one for one in engine.divided(list(recordings(str(calls))), 2) if one.of > 1]
+    assert len(shared) == 4
+    assert batch(calls, "--output", tmp_path / "shared", "--address", cluster, "--workers", 2) == 0
+    alone, found = rows(tmp_path / "alone"), rows(tmp_path / "shared")
+    died = found.pop(str(calls / "deadly-long.wav"))
+    assert died["reason"] == "worker_died"
+    assert alone.pop(died["path"])["languages"] == ["uz", "ru"]
+    assert found == alone
 
 
 def test_a_run_that_is_killed_goes_on(cluster, calls, tmp_path):

@@ -5,7 +5,7 @@
 
 Rows go to Parquet files, one row a recording. The same command again goes on where it was stopped or killed, and takes
 in recordings that are new. lid/batch/listing.py finds the recordings, lid/batch/engine.py gives them to Ray Data,
-lid/batch/worker.py answers them, and lid/batch/results.py keeps the rows.
+lid/batch/worker.py answers them, some of them together (lid/batch/sharing.py), and lid/batch/results.py keeps the rows.
 """
 
 import argparse
@@ -98,11 +98,11 @@ def _answer(
     from lid.batch import engine
     from lid.batch.summary import Progress
 
-    progress, writer, account = Progress(sys.stderr, quiet), _Writer(output), engine.tries()
+    progress, writer, keepers = Progress(sys.stderr, quiet), _Writer(output), engine.kept()
     try:
         for found in rounds:
             progress.expect(len(found))
-            for rows in engine.answered(found, task, workers, account):
+            for rows in engine.answered(found, task, workers, keepers):
                 writer.add(rows)
                 for count in counts:
                     count.add(rows)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import ray
@@ -20,6 +21,7 @@ from ray.exceptions import RayError
 
 from lid import runtime
 from lid.batch.listing import Found
+from lid.batch.sharing import Shelf
 from lid.batch.worker import Task, Tries, Worker
 from lid.errors import InputError
 
@@ -31,6 +33,7 @@ ROUND = 1_000_000  # recordings that are listed, and in Ray's hands, at once
 MOST_IN_BATCH = 256  # recordings
 MOST_BYTES = 32 * 1024**2  # of files in a batch: a long recording is one of its own
 SHARES = 16  # batches for each worker at least, so that all end at nearly the same time
+SHARED_BYTES = 8 * 1024**2  # of a file that several workers may hear together
 UNKNOWN_BYTES = 1024**2  # a file's size where nobody said it
 
 
@@ -97,25 +100,27 @@ def _start(address: str | None, attempts: int, **options: Any) -> None:
             ray.shutdown()
 
 
-def tries() -> Any:
-    """The account of what was begun, on this machine."""
+def kept() -> tuple[Any, Any]:
+    """On this machine, for all workers: the account of what was begun, and the shelf of what was heard."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(Tries).options(num_cpus=0, scheduling_strategy=here).remote()
+    tries, shelf = (ray.remote(one).options(num_cpus=0, scheduling_strategy=here) for one in (Tries, Shelf))
+    return tries.remote(), shelf.remote()
 
 
-def answered(found: list[Found], task: Task, workers: int, account: Any) -> Iterator[pa.Table]:
-    """The rows of these recordings, as they come. Raises InputError where workers cannot begin."""
+def answered(found: list[Found], task: Task, workers: int, keepers: tuple[Any, Any]) -> Iterator[pa.Table]:
+    """The rows of these recordings, as they come. `keepers` as `kept` returns them. Raises InputError where workers
+    cannot begin."""
     context = DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    batches = [_table(batch) for batch in divided(found, workers)]
+    batches = [_table(batch) for batch in divided(found, workers, task.device == "cpu")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = ray.data.from_arrow(batches).map_batches(
             Worker,
-            fn_constructor_args=(task, account),
+            fn_constructor_args=(task, *keepers),
             batch_size=None,  # a table is a batch
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=min(workers, len(batches))),
@@ -128,26 +133,48 @@ def answered(found: list[Found], task: Task, workers: int, account: Any) -> Iter
             raise InputError(f"The workers stopped: {_cause(error)}", "ray") from error
 
 
-def divided(found: list[Found], workers: int) -> Iterator[list[Found]]:
-    """Batches of about equal work, the longest recordings first: so that none of these is what all wait for at last."""
+class Batch(NamedTuple):
+    """Recordings for one worker; or one recording, of which it hears part `part`, from 0, `of` how many."""
+
+    found: list[Found]
+    part: int = 0
+    of: int = 1
+
+
+def divided(found: list[Found], workers: int, may_share: bool = True) -> Iterator[Batch]:
+    """Batches of about equal work, the longest recordings first: so that none of these is what all wait for at last. A
+    recording that is more than half of what each worker has to do is shared among several, if it may be."""
     sizes = {one.path: one.size or UNKNOWN_BYTES for one in found}
-    most_bytes = min(MOST_BYTES, sum(sizes.values()) / (workers * SHARES))
+    whole = sum(sizes.values())
+    most_bytes = min(MOST_BYTES, whole / (workers * SHARES))
     most = min(MOST_IN_BATCH, -(-len(found) // (workers * SHARES)))
+    most_alone = max(SHARED_BYTES, whole / workers / 2) if may_share else math.inf
     batch: list[Found] = []
     held = 0
     for one in sorted(found, key=lambda one: sizes[one.path], reverse=True):
-        if batch and (len(batch) == most or held + sizes[one.path] > most_bytes):
-            yield batch
+        size = sizes[one.path]
+        if (of := min(workers, math.ceil(size / most_alone))) > 1:
+            yield from (Batch([one], part, of) for part in range(of))
+            continue
+        if batch and (len(batch) == most or held + size > most_bytes):
+            yield Batch(batch)
             batch, held = [], 0
         batch.append(one)
-        held += sizes[one.path]
+        held += size
     if batch:
-        yield batch
+        yield Batch(batch)
 
 
-def _table(batch: list[Found]) -> pa.Table:
-    paths = [os.fsencode(one.path) for one in batch]
-    return pa.table({"path": pa.array(paths, pa.binary()), "size": pa.array([one.size for one in batch], pa.int64())})
+def _table(batch: Batch) -> pa.Table:
+    count = len(batch.found)
+    return pa.table(
+        {
+            "path": pa.array([os.fsencode(one.path) for one in batch.found], pa.binary()),
+            "size": pa.array([one.size for one in batch.found], pa.int64()),
+            "part": pa.array([batch.part] * count, pa.int64()),
+            "of": pa.array([batch.of] * count, pa.int64()),
+        }
+    )
 
 
 def _cause(error: BaseException) -> str:

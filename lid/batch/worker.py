@@ -20,10 +20,11 @@ import ray
 
 from lid import audio, runtime
 from lid.audio import Limits, Recording
+from lid.batch import sharing
 from lid.batch.listing import file_system, is_remote, unreachable
 from lid.batch.results import SCHEMA
 from lid.errors import InputError, as_input_error
-from lid.identify import LanguageIdentifier, folder_of
+from lid.identify import LanguageIdentifier, Prediction, folder_of
 from lid.model import checksums
 from lid.verdict import is_damaged
 
@@ -71,21 +72,25 @@ class Tries:
 
 @dataclass
 class _Read:
-    """A file that was read: a recording, or why there is none. `seconds` on the clock."""
+    """A file that was read: a recording, or why there is none. `seconds` on the clock. `parts` are what several workers
+    heard of it, if it was shared among them."""
 
     path: bytes
     size: int | None
     recording: Recording | None = None
     error: InputError | None = None
     seconds: float = 0.0
+    parts: list[sharing.Part] | None = None
 
 
 class Worker:
-    """The callable that Ray Data keeps in each worker process."""
+    """The callable that Ray Data keeps in each worker process. `tries` and `shelf` are handles of one `Tries` and one
+    `sharing.Shelf` for all of them."""
 
-    def __init__(self, task: Task, tries: Any):
+    def __init__(self, task: Task, tries: Any, shelf: Any):
         runtime.use_threads(1)
-        self._task, self._tries = task, tries
+        runtime.spare_memory()
+        self._task, self._tries, self._shelf = task, tries, shelf
         self._on_gpu = task.device != "cpu"
         precision = _precision(task.device) if self._on_gpu else "float32"
         self._identifier = LanguageIdentifier.load(task.model, task.device, precision)
@@ -94,13 +99,18 @@ class Worker:
         self._pool = ThreadPoolExecutor(task.threads)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """A batch of paths and sizes -> a row of `SCHEMA` for each."""
+        """A batch of paths and sizes -> a row of `SCHEMA` for each. `part` and `of`, in each row, tell which part of a
+        shared recording is meant; the row of such a one comes from the worker that hears its last part."""
         files = list(zip(batch["path"].to_pylist(), batch["size"].to_pylist(), strict=True))
-        name = files[0][0]  # a recording is in one batch only
+        part, of = batch["part"][0].as_py(), batch["of"][0].as_py()
+        name = _part_name(files[0][0], part)  # a recording, or a part of it, is in one batch only
         before = _cpu_seconds()
         cut_off = ray.get(self._tries.begin_batch.remote(name)) > 1
-        rows = self._one_by_one(files) if cut_off else self._answers(files)
-        _share(rows, "cpu_seconds", _cpu_seconds() - before)
+        if of > 1:
+            rows, elsewhere = self._part(*files[0], part, of, cut_off)
+        else:
+            rows, elsewhere = self._one_by_one(files) if cut_off else self._answers(files), 0.0
+        _share(rows, "cpu_seconds", _cpu_seconds() - before + elsewhere)
         self._tries.end_batch.remote(name)
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
@@ -118,13 +128,40 @@ class Worker:
         """A worker was lost in the midst of this batch."""
         rows = []
         for path, size in files:
-            if ray.get(self._tries.begin.remote(path)) > MOST_TRIES:
-                died = InputError(f"This recording ended its worker process {MOST_TRIES + 1} times.", WORKER_DIED)
-                rows += self._answer([_Read(path, size, error=died)])
-            else:
-                rows += self._answer([self._read(path, size)])
+            rows += self._answer([self._announced(path, path, size)])
             self._tries.end.remote(path)
         return rows
+
+    def _announced(self, name: bytes, path: bytes, size: int | None) -> _Read:
+        """A file that is read after its name was announced, unless that was too often."""
+        if ray.get(self._tries.begin.remote(name)) > MOST_TRIES:
+            died = InputError(f"This recording ended its worker process {MOST_TRIES + 1} times.", WORKER_DIED)
+            return _Read(path, size, error=died)
+        return self._read(path, size)
+
+    def _part(self, path: bytes, size: int | None, part: int, of: int, cut_off: bool) -> tuple[list[dict], float]:
+        """Hear a part of a recording. Its row, from the last part's worker, and the CPU seconds of the others; no row
+        from the others."""
+        began, before = time.perf_counter(), _cpu_seconds()
+        name = _part_name(path, part)
+        read = self._announced(name, path, size) if cut_off else self._read(path, size)
+        windows = {}
+        try:
+            if read.recording:
+                windows = sharing.hear(self._identifier, read.recording, part, of)
+        except Exception as error:
+            read.recording, read.error = None, as_input_error(error)
+        error = (str(read.error), read.error.reason) if read.error else None
+        own = sharing.Part(windows, error, time.perf_counter() - began, _cpu_seconds() - before)
+        read.parts = ray.get(self._shelf.put.remote(path, part, of, own))
+        rows = []
+        if read.parts is not None:
+            for failed in (one.error for one in read.parts if one.error):
+                read.recording, read.error = None, InputError(*failed)
+            read.seconds = sum(one.seconds for one in read.parts)
+            rows = self._answer([read])
+        self._tries.end.remote(name)
+        return rows, sum(one.cpu_seconds for one in read.parts or ()) - own.cpu_seconds
 
     def _read_ahead(self, files: list[tuple[bytes, int | None]]) -> Iterator[_Read]:
         """In order; no more wait than there are threads."""
@@ -174,9 +211,8 @@ class Worker:
 
     def _identify(self, group: list[_Read]) -> list[dict]:
         """What is said of each: its prediction, or its error."""
-        heard = [read.recording for read in group if read.recording]
         try:
-            predictions = iter(self._identifier.identify_batch(heard, self._task.threads if self._on_gpu else 1))
+            predictions = iter(self._predictions(group))
             return [
                 next(predictions).to_dict(is_damaged(read.recording)) if read.recording else _refusal(read.error)
                 for read in group
@@ -185,6 +221,17 @@ class Worker:
             if len(group) == 1:
                 return [_refusal(as_input_error(error))]
             return [self._identify([read])[0] for read in group]
+
+    def _predictions(self, group: list[_Read]) -> list[Prediction]:
+        """Of those that could be read."""
+        if group[0].recording and group[0].parts is not None:  # it is alone
+            return [sharing.answer(self._identifier, group[0].recording, group[0].parts)]
+        recordings = [read.recording for read in group if read.recording]
+        return self._identifier.identify_batch(recordings, self._task.threads if self._on_gpu else 1)
+
+
+def _part_name(path: bytes, part: int) -> bytes:
+    return b"%b/%d" % (path, part)
 
 
 def _precision(device: str) -> str:
