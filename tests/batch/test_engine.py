@@ -24,7 +24,7 @@ def test_each_recording_is_in_one_batch_the_largest_first():
     ("megabytes", "workers", "others", "parts"),
     [
         (100, 4, 0, 4),
-        (100, 4, 50, 3),  # a part is half of what each worker has to do
+        (100, 4, 250, 3),  # a part is half of what each worker has to do
         (100, 4, 1000, 1),  # the others take longer anyhow
         (100, 1, 0, 1),
         (7, 4, 0, 1),  # it is short
