@@ -39,6 +39,7 @@ from tests.batch import machines  # noqa: E402
 SCALE = ROOT / "docs" / "SCALE.md"
 CALL = 180.0  # seconds of a recording, as a call centre has them
 MACHINE_CORES, CORE_HOUR = 32, 0.04  # of the plan; USD
+WATCH_SECONDS = 5.0  # between two looks at the processes' memory: each stops them for some hundredths of a second
 WORKERS = "MapWorker"  # in the names of Ray's processes that answer
 COSTS = ("seconds", "cpu_seconds", "gpu_seconds")
 PARTS = ("speed", "cluster", "overhead", "kills", "tiny", "long")
@@ -99,7 +100,7 @@ class Run:
             with contextlib.suppress(psutil.Error):
                 self.own.append(_megabytes(psutil.Process(self.process.pid)))
                 self.memory += [sum(map(_megabytes, (one, *one.children(recursive=True)))) for one in self.workers()]
-            time.sleep(1)
+            time.sleep(WATCH_SECONDS)
 
     def end(self) -> dict:
         said = self.process.communicate()[0]
