@@ -18,7 +18,7 @@ is lost when nobody reads. Loops that end are started again.
 
 At an upgrade, check: `Queue.push`, `.start`, `.start_processing`, `.get_events`, `.process_events`, `.send_message`,
 `.wait_for_batch`, `.close` and `._cancel_asyncio_tasks`, the name `Queue` in `gradio.queueing`, and whether the first
-two of these are mended (docs/GRADIO-QUEUE.md).
+two of these are mended (docs/GRADIO-REPORTS.md).
 """
 
 import asyncio

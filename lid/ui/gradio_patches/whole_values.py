@@ -9,7 +9,7 @@ next message says to leave it alone, and that took the picture's place.
 
 At an upgrade, check: that `Blocks.handle_streaming_diffs` takes `diff` from `gradio.utils`, that
 `["replace", [], value]` is still a change of the whole, and whether the page copies what it changes
-(docs/GRADIO-QUEUE.md); if it does, remove this.
+(docs/GRADIO-REPORTS.md); if it does, remove this.
 """
 
 from typing import Any
