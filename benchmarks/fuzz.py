@@ -75,6 +75,7 @@ FORBIDDEN = (  # x86-64's numbers of: open, openat, openat2, creat, socket, conn
     *(2, 257, 437, 85, 41, 42, 59, 322, 57, 58),
     *(82, 264, 316, 83, 258, 84, 87, 263, 86, 265, 88, 266, 76, 425),  # what changes folders, truncate, io_uring_setup
 )
+M_ARENA_MAX = -8  # of mallopt(3): how many heaps
 KILLED_BY_KERNEL = -31  # exit code of a process that did what is forbidden: SIGSYS
 
 
@@ -210,6 +211,8 @@ def can_seal() -> bool:
 
 
 def _work(files: list[bytes], sealed: bool, pipe) -> None:
+    if sealed:  # glibc itself opens /proc/sys/vm/overcommit_memory when it shrinks a heap that is not the first
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
     process = worker.Process()
     for data in files:  # loads what is loaded on first use; `import av...` above loads the rest
         outcome(data, process)
