@@ -1,4 +1,5 @@
-"""`lid batch` measured: audio hours an hour on 1 and 2 workers, what the engine costs, memory, kills, tiny files.
+"""`lid batch` measured: audio hours an hour on 1 and 2 workers, what the engine costs, memory, a cluster, kills, tiny
+files.
 
     python benchmarks/batch.py --write                # all of it; numbers into docs/SCALE.md
     python benchmarks/batch.py speed --recordings 40  # one part, small

@@ -174,7 +174,7 @@ def pieces(app: App) -> dict:
     call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": tool}).encode()
     single = (bytes([byte]) for byte in call)
     status, _, said = request(app, "POST", "/gradio_api/mcp/", single, AGENT)
-    cut = request(app, "POST", "/gradio_api/mcp/", (call[:40] for _ in range(1)), AGENT)[0]
+    cut = request(app, "POST", "/gradio_api/mcp/", iter([call[:40]]), AGENT)[0]
     before = app.memory()
     head = "POST /gradio_api/mcp/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in AGENT.items()) + "\r\n"

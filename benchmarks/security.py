@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import re
-import secrets as secrets_of_python
 import shutil
 import signal
 import socket
@@ -23,6 +22,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -360,20 +360,15 @@ def silent(app: App) -> dict:
 def strangers(app: App) -> dict:
     """What somebody can learn of another visitor, or do to him, without the random names of his session, his uploads
     and his calls."""
-    visitor, path = Visitor(app, f"session-{secrets_of_python.token_hex(8)}"), upload(app, long_recording(60), "l.flac")
+    visitor, path = Visitor(app, f"session-{uuid4().hex}"), upload(app, long_recording(60), "l.flac")
     with ThreadPoolExecutor(1) as pool:
         recorded = pool.submit(visitor.record, path)
         said, harmed = b"", 0
         while not recorded.done():
             for place in ("/config", "/gradio_api/info", "/gradio_api/queue/status", "/gradio_api/startup-events", "/"):
                 said += request(app, "GET", place)[2]
-            for place in (
-                "queue/data?session_hash=",
-                "call/identify/",
-                "call/v2/identify/",
-                "heartbeat/../queue/data?",
-            ):
-                said += request(app, "GET", f"/gradio_api/{place}{secrets_of_python.token_hex(16)}", timeout=30)[2]
+            for place in ("queue/data?session_hash=", "call/identify/", "call/v2/identify/"):
+                said += request(app, "GET", f"/gradio_api/{place}{uuid4().hex}", timeout=30)[2]
             for session in ("", "null", "session-", visitor.session[:-1]):
                 left = {"session_hash": session, "fn_index": visitor.event["id"], "event_id": "0" * 32}
                 harmed += request(app, "POST", "/gradio_api/cancel", json.dumps(left).encode(), JSON)[0] >= 500
@@ -386,7 +381,7 @@ def strangers(app: App) -> dict:
     visitor.close()
     return {
         "kB that a stranger was told while another's call was under way": round(len(said) / 1000),
-        "names of the other's session, call and upload in them, and calls of his that were ended": told
+        "names of the other's session and upload in them, and calls of his that were ended": told
         + listed
         + harmed
         + (outcome != "complete"),
@@ -477,7 +472,7 @@ MUST_BE_ZERO = (
     f"over {MOST_SECONDS:.0f} s, {MOST_MEGABYTES} MB, or {MOST_WAIT:.0f} s of the next",
     "lost, or answered wrongly",
     "callers among them who get no answer",
-    "names of the other's session, call and upload in them, and calls of his that were ended",
+    "names of the other's session and upload in them, and calls of his that were ended",
     "files that stay open",
     "given out, or written elsewhere",
     "opened, connected to or looked up",

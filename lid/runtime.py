@@ -68,10 +68,10 @@ def use_threads(count: int) -> None:
 
 
 def spare_memory() -> None:
-    """For a server, at its start: have the C library keep two heaps, not eight for each core, and give what is free in
-    them back to the system every TRIM_SECONDS. What a thread has freed in one heap, threads of another cannot use; the
-    megabytes of an attack would stay, once for each heap. See M_ARENA_MAX in mallopt(3), and malloc_trim(3). Where the
-    library is not glibc nothing changes."""
+    """For a process that runs long, at its start: have the C library keep two heaps, not eight for each core, and give
+    what is free in them back to the system every TRIM_SECONDS. What a thread has freed in one heap, threads of another
+    cannot use; the megabytes of an attack would stay, once for each heap. See M_ARENA_MAX in mallopt(3), and
+    malloc_trim(3). Where the library is not glibc nothing changes."""
     with contextlib.suppress(AttributeError, OSError, TypeError):
         library = ctypes.CDLL(None)
         library.mallopt(M_ARENA_MAX, 2)

@@ -98,7 +98,7 @@ def _answer(
     from lid.batch import engine
     from lid.batch.summary import Progress
 
-    progress, writer, keepers = Progress(sys.stderr, quiet), _Writer(output), engine.kept()
+    progress, writer, keepers = Progress(sys.stderr, quiet), _Writer(output), engine.keepers()
     try:
         for found in rounds:
             progress.expect(len(found))
@@ -126,8 +126,8 @@ def _task(options: argparse.Namespace) -> "Task":
 
 
 def _threads(found: Iterable["Found"]) -> int:
-    """A recording on this machine is decoded long before the one in front of it is answered; another, 45 MB more in
-    each worker, would only wait."""
+    """How many read ahead. On this machine a recording is decoded long before the one in front of it is answered:
+    another would only wait, and hold memory."""
     from lid.batch.listing import is_remote
 
     return 2 if any(is_remote(one.path) for one in found) else 1

@@ -100,7 +100,7 @@ def _start(address: str | None, attempts: int, **options: Any) -> None:
             ray.shutdown()
 
 
-def kept() -> tuple[Any, Any]:
+def keepers() -> tuple[Any, Any]:
     """On this machine, for all workers: the account of what was begun, and the shelf of what was heard."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -110,8 +110,8 @@ def kept() -> tuple[Any, Any]:
 
 
 def answered(found: list[Found], task: Task, workers: int, keepers: tuple[Any, Any]) -> Iterator[pa.Table]:
-    """The rows of these recordings, as they come. `keepers` as `kept` returns them. Raises InputError where workers
-    cannot begin."""
+    """The rows of these recordings, as they come. `keepers` are those that `keepers()` makes. Raises InputError where
+    workers cannot begin."""
     context = DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)

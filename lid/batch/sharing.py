@@ -1,9 +1,9 @@
-"""A long recording on several workers: each decodes it and hears every so many-th of its windows, and the last answers.
+"""A long recording on several workers: each decodes all of it and hears some of its windows, and the last one answers.
 
-So the row is what one worker alone would write. Decoding and finding speech, some tenth of the work, each of them does.
+So the row is what one worker alone would write. Decoding and finding speech, a small part of the work, is done by each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,10 +54,10 @@ def answer(identifier: LanguageIdentifier, recording: Recording, parts: Sequence
 
 
 class _Windows:
-    """Hears windows in the order in which they are asked for. One that is `heard` already is not heard again; for one
-    that is not `wanted` there are zeros, which is what is answered there: nobody looks at that."""
+    """Hears windows, and numbers them as they are asked for. One that is `heard` already is not heard again. One that
+    is not `wanted` is zeros: whoever leaves windows out does not look at the answer."""
 
-    def __init__(self, model: Model, heard: dict[int, Heard], wanted):
+    def __init__(self, model: Model, heard: dict[int, Heard], wanted: Callable[[int], bool]):
         self.heard = heard
         self._model, self._wanted, self._asked = model, wanted, 0
 

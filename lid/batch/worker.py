@@ -154,14 +154,14 @@ class Worker:
         error = (str(read.error), read.error.reason) if read.error else None
         own = sharing.Part(windows, error, time.perf_counter() - began, _cpu_seconds() - before)
         read.parts = ray.get(self._shelf.put.remote(path, part, of, own))
-        rows = []
+        rows, elsewhere = [], 0.0
         if read.parts is not None:
             for failed in (one.error for one in read.parts if one.error):
                 read.recording, read.error = None, InputError(*failed)
             read.seconds = sum(one.seconds for one in read.parts)
-            rows = self._answer([read])
+            rows, elsewhere = self._answer([read]), sum(one.cpu_seconds for one in read.parts) - own.cpu_seconds
         self._tries.end.remote(name)
-        return rows, sum(one.cpu_seconds for one in read.parts or ()) - own.cpu_seconds
+        return rows, elsewhere
 
     def _read_ahead(self, files: list[tuple[bytes, int | None]]) -> Iterator[_Read]:
         """In order; no more wait than there are threads."""

@@ -306,7 +306,7 @@ class Body:
     async def whole(self) -> Receive:
         """Waits for all of it. A `receive` that gives it as one message, and then what follows. Raises as `receive`.
 
-        So what Gradio and its agents' server begin with a request, and drop late, they begin with no half of one."""
+        Gradio and its agents' server would begin with half a request, and let go of it late."""
         parts: list[bytes] = []
         while not self.complete:
             last = await self.receive()

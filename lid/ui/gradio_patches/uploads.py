@@ -7,7 +7,7 @@ at once, also those of visitors who are connected to a second process in the sam
 
 This sweep looks at the folder itself. It leans on two things: that uploads go to `gradio.utils.get_upload_folder()`,
 and how Gradio names what it puts there. Nothing of another name is touched: the folder may have been chosen
-carelessly, or be a link that somebody else has laid into /tmp.
+carelessly, and hold other things.
 
 At an upgrade, check: that uploads and MCP files still go there, under the names of `_GRADIOS`, and whether
 `delete_cache` has learnt the above.
