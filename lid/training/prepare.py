@@ -54,8 +54,12 @@ def select(
     losses.require_languages(tested, checked.dropped, (*CODES, *background_languages(sources)), data.want or None)
     own = [clip for clip in checked.kept if clip.role == OWN]
     split = kept_split.split(own, checked.same_speaker, cache_dir)
-    split.train += [clip for clip in checked.kept if clip.role == EXTRA]
-    return _with_background(checked, split, evaluation)
+    trained = trained_on(Path(sources.init_from)) if sources.init_from else set()
+    split.validation, split.test = (_new(clips, trained, split) for clips in (split.validation, split.test))
+    split.train += _of_other_voices([clip for clip in checked.kept if clip.role == EXTRA], split, checked)
+    selection = _with_background(checked, split, evaluation)
+    held_out, others = (_new(clips, trained, split) for clips in (selection.held_out, selection.held_out_validation))
+    return replace(selection, held_out=held_out, held_out_validation=others)
 
 
 def of_run(folder: Path) -> Selection:
@@ -84,6 +88,32 @@ def _with_background(checked: quality.Checked, split: splits.Split, evaluation: 
         else:
             held_out[part].append(replace(clip, role=HELD_OUT))
     return Selection(checked, split, held_out[background.TEST], held_out[background.VALIDATION])
+
+
+def trained_on(checkpoint: Path) -> set[tuple[str, str]]:
+    """Language and path of each clip that a checkpoint was trained on, by the split.tsv in its folder or, of a run's
+    merged/, in the run's. None are known of one without it."""
+    for folder in (checkpoint, checkpoint.parent):
+        if (folder / "split.tsv").is_file():
+            with (folder / "split.tsv").open(encoding="utf-8", newline="") as file:
+                rows = csv.DictReader(file, delimiter="\t")
+                return {(row["language"], row["path"]) for row in rows if row["part"] == "train"}
+    return set()
+
+
+def _new(clips: Sequence, trained: set[tuple[str, str]], split: splits.Split) -> list:
+    """Of clips to validate or test on those that another run has not `trained` on, whose weights this one goes on from.
+    There are some where sources have changed since; the split drops them."""
+    split.dropped += [splits.Dropped(clip, "trained_before") for clip in clips if (clip.language, clip.path) in trained]
+    return [clip for clip in clips if (clip.language, clip.path) not in trained]
+
+
+def _of_other_voices(extra: Sequence, split: splits.Split, checked: quality.Checked) -> list:
+    """Of extra clips those whose voice neither validates nor tests; the split drops the others."""
+    tested = {clip.speaker: "test" for clip in (*split.validation, *split.test) if clip.speaker}
+    person = background.people(extra, tested, checked.same_speaker)
+    split.dropped += [splits.Dropped(clip, "conflict") for clip in extra if person[clip.speaker] in tested]
+    return [clip for clip in extra if person[clip.speaker] not in tested]
 
 
 def background_languages(sources: Sources) -> list[str]:

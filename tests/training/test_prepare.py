@@ -70,6 +70,32 @@ def test_a_voice_of_a_held_out_language_that_trains_in_another_is_dropped(corpus
     prepare.write_records(selection, tmp_path)
 
 
+def test_what_the_first_checkpoint_trained_on_tests_nothing(corpus, selection, tmp_path):
+    known = [selection.split.test[0], selection.split.validation[0], selection.held_out[0]]
+    rows = [("train", clip.language, clip.path) for clip in known]
+    (tmp_path / "split.tsv").write_text("\n".join("\t".join(row) for row in [("part", "language", "path"), *rows]))
+    sources = Sources((str(corpus),), background=(str(corpus),), init_from=str(tmp_path / "merged"))
+    further = prepare.select(sources, Data(), Evaluation(("tr",)), tmp_path / "cache", progress=False)
+    tested = further.split.test + further.split.validation + further.held_out + further.held_out_validation
+    whole = selection.split.test + selection.split.validation + selection.held_out + selection.held_out_validation
+    assert {clip.path for clip in whole} - {clip.path for clip in tested} == {clip.path for clip in known}
+    assert {one.clip.path for one in further.split.dropped if one.reason == "trained_before"} == {
+        clip.path for clip in known
+    }
+
+
+def test_extra_clips_of_a_voice_that_tests_do_not_train(corpus, selection, tmp_path):
+    voice = selection.split.test[0].speaker
+    (tmp_path / "extra" / "uz" / "clips").mkdir(parents=True)
+    slow = soxr.resample(audio.decode(EXAMPLES / "uzbek.mp3"), audio.SAMPLE_RATE, audio.SAMPLE_RATE * 1.6)
+    soundfile.write(tmp_path / "extra" / "uz" / "clips" / "slow.wav", slow[: 4 * audio.SAMPLE_RATE], audio.SAMPLE_RATE)
+    (tmp_path / "extra" / "uz" / "validated.tsv").write_text(f"client_id\tpath\tsentence\n{voice}\tslow.wav\t\n")
+    sources = Sources((str(corpus),), extra_train=(str(tmp_path / "extra"),), background=(str(corpus),))
+    split = prepare.select(sources, Data(), Evaluation(("tr",)), tmp_path / "cache", progress=False).split
+    assert not [clip for clip in split.train if clip.role == EXTRA]
+    assert ("slow.wav", "conflict") in [(one.clip.path, one.reason) for one in split.dropped]
+
+
 def test_records_name_every_clip_and_its_part(selection, tmp_path):
     prepare.write_records(selection, tmp_path)
     with (tmp_path / "split.tsv").open(encoding="utf-8", newline="") as file:

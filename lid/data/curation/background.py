@@ -31,7 +31,7 @@ def split_voices(
     validation; clips of unknown speakers train. `placed` holds the parts of voices that also speak one of the three
     languages: they stay there, in whatever language. `same_speaker` are pairs of voices that are one person.
     """
-    person = _people(clips, placed or {}, same_speaker)
+    person = people(clips, placed or {}, same_speaker)
     part = {person[voice]: of for voice, of in (placed or {}).items()}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
@@ -60,10 +60,11 @@ def _choose(clips: int, voices: int, total: int, taken: Counter[str], share: flo
     return TRAIN
 
 
-def _people(
+def people(
     clips: Sequence[Clip | StoredClip], placed: Mapping[str, str], same_speaker: Sequence[tuple[str, str]]
 ) -> dict[str, str]:
-    """One name for all names of a person; a voice in `placed` comes first."""
+    """One name for all names of a person, by each name that `clips`, `placed` and `same_speaker` have; of several one
+    that is in `placed`. An unknown speaker ("") is a person of that name."""
     names = sorted({clip.speaker for clip in clips} | set(placed) | {name for pair in same_speaker for name in pair})
     number = {name: i for i, name in enumerate(names)}
     groups = text.components(len(names), [(number[a], number[b]) for a, b in same_speaker])

@@ -32,7 +32,8 @@ FIRST_TEMPERATURE, LAST_TEMPERATURE = 15.0, 0.3  # clips: the loss accepted one 
 @dataclass(frozen=True)
 class Dropped:
     """A clip in no split. `reason`: "conflict" (its sentence went to another split than its speaker), "similar" (like a
-    sentence of another split, where `without_similar` was asked for), "unknown_speaker"."""
+    sentence of another split, where `without_similar` was asked for), "unknown_speaker", "trained_before" (the run goes
+    on from a checkpoint that knows it)."""
 
     clip: Clip
     reason: str
