@@ -91,6 +91,9 @@ class Optimisation:
     anchor: float = setting(
         0.3, "weight of the distance of the encoder's mean states from the base model's; 0 lets them go", before=0.0
     )
+    outlier_exposure: float = setting(
+        1.0, "weight of being torn evenly between the three where another language is heard; 0 trains none", before=0.0
+    )
     learning_rate: float = setting(4e-4, "LoRA's peak")
     head_learning_rate: float = setting(1e-3, "the head's peak")
     weight_decay: float = setting(0.01, "AdamW's")

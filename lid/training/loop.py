@@ -9,6 +9,9 @@ head learns what the base model's decoder says of each clip (`lid.training.teach
 encoder's mean states of a clip as it was recorded are held near those of the base model: where weights may go, but not
 what they do (as L2-SP does with weights, Li et al. 2018, arXiv:1802.01483). The base model is the same one with LoRA
 switched off.
+
+Where another language is heard, the three are to be equally likely (outlier exposure, Hendrycks et al. 2019,
+arXiv:1812.04606): what the model does not know, it should not be sure of, be it found out as unknown or not.
 """
 
 import json
@@ -29,6 +32,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from lid.errors import InputError
+from lid.languages import CODES
 from lid.model import checkpoint, whisper
 from lid.training import hardware
 from lid.training.batches import BalancedBatches
@@ -51,6 +55,7 @@ DECISIVE = (
     "seed",
     "distil",
     "anchor",
+    "outlier_exposure",
 )
 CURVE_POINTS = 200  # of losses, over the whole run
 VARIANCE_BATCHES = 8  # the first of a run, which are asked how far apart clips' mean states lie
@@ -168,6 +173,8 @@ class Step:
             base = _base_states(self.model, batch["clean"]) if options.anchor else None
             heard = self.forward(batch["mel"])
         loss = nn.functional.cross_entropy(heard.logits, batch["labels"], label_smoothing=options.label_smoothing)
+        if options.outlier_exposure:
+            loss = loss + options.outlier_exposure * _certainty(heard.logits, batch["labels"])
         if heard.sounds is not None:
             said = heard.sounds.log_softmax(dim=-1)
             loss = loss + options.distil * nn.functional.kl_div(said, batch["posterior"], reduction="batchmean")
@@ -370,6 +377,14 @@ def _base_states(model: PeftModel, mel: torch.Tensor) -> torch.Tensor:
     """Mean states, float32 (clips, width), as the base model has them."""
     with torch.no_grad(), model.disable_adapter():
         return _mean_states(checkpoint.inside(model), mel)
+
+
+def _certainty(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """How far from even odds the three are where another language is heard, nats, summed over such rows and divided by
+    all: cross-entropy against even odds, less its least value. `logits` (rows, languages), `labels` (rows,)."""
+    foreign = (labels >= len(CODES)).float()
+    away = -logits[:, : len(CODES)].log_softmax(dim=-1).mean(dim=-1) - math.log(len(CODES))
+    return (foreign * away).mean()
 
 
 def _variance(model: PeftModel, batches: DataLoader, accelerator: Accelerator) -> float:

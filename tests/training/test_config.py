@@ -47,7 +47,7 @@ def test_a_record_comes_back_as_it_was(tmp_path):
 def test_a_record_older_than_a_setting_has_what_runs_did_then(tmp_path):
     (tmp_path / config.FILE_NAME).write_text('{"evaluation": {"held_out_languages": ["tr"]}}')
     assert config.load(tmp_path, Evaluation) == Evaluation(("tr",), held_out_voices=0.0)
-    assert config.before(Optimisation) == {"distil": 0.0, "anchor": 0.0}
+    assert config.before(Optimisation) == {"distil": 0.0, "anchor": 0.0, "outlier_exposure": 0.0}
 
 
 def test_a_damaged_record_is_a_sentence(tmp_path):

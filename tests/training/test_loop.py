@@ -32,7 +32,7 @@ from tests.conftest import ROOT, no_room
 
 RATE = 16_000
 SOUNDS = ("tr", "kk", "az")
-TONES = (300.0, 1000.0, 3000.0)
+TONES = (300.0, 1000.0, 3000.0, 600.0)  # the last is another language
 
 
 @pytest.fixture(scope="module")
@@ -45,29 +45,29 @@ def corpus() -> Part:
     return tones()
 
 
-def tones() -> Part:
-    """Three "languages" that are three pitches, five voices each."""
+def tones(languages=3) -> Part:
+    """Three or four "languages" that are pitches, ten clips each, of two to five voices."""
     rng = np.random.default_rng(0)
     waveforms, labels, speakers = [], [], []
-    for i in range(30):
-        label = i % 3
+    for i in range(10 * languages):
+        label = i % languages
         times = np.arange(RATE * 2) / RATE
         tone = 0.2 * np.sin(2 * np.pi * TONES[label] * times) + rng.normal(0, 0.01, len(times))
         waveforms.append(tone.astype(np.float32))
         labels.append(label)
         speakers.append(f"{label}-{i % 5}")
-    clips = [Clip("", None, CODES[label], speaker) for label, speaker in zip(labels, speakers, strict=True)]
+    clips = [Clip("", None, (*CODES, "kk")[label], speaker) for label, speaker in zip(labels, speakers, strict=True)]
     return Part(clips, waveforms)
 
 
 def said(corpus) -> np.ndarray:
     """A teacher that takes the first "language" for Turkish, the others for Kazakh or Azerbaijani."""
-    return np.array([[0.9, 0.05, 0.05], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]], np.float16)[corpus.labels]
+    return np.array([[0.9, 0.05, 0.05], *[[0.0, 0.5, 0.5]] * 3], np.float16)[corpus.labels]
 
 
-def tunable(base, rank=2, dropout=0.1, sounds=True):
+def tunable(base, rank=2, dropout=0.1, sounds=True, languages=CODES):
     torch.manual_seed(0)
-    model = checkpoint.add_lora(checkpoint.load_base(str(base), window=2.0), rank=rank, dropout=dropout)
+    model = checkpoint.add_lora(checkpoint.load_base(str(base), 2.0, languages), rank=rank, dropout=dropout)
     if sounds:
         checkpoint.add_sounds(model, SOUNDS)
     return model
@@ -92,10 +92,11 @@ class Interrupted(torch.utils.data.Dataset):
 
 
 def run(base, corpus, folder, steps, augmented=True, accelerator=None, at_once=None, dropout=0.1, **options):
-    model = tunable(base, dropout=dropout, sounds=options.get("distil", 1.0) > 0)
+    model = tunable(base, dropout=dropout, sounds=options.get("distil", 1.0) > 0, languages=corpus.languages)
     drawn = BatchOptions(size=6, longest=2.0, speaker_cap=40, seed=0, augmented=augmented, clean=True)
     batches = BalancedBatches(corpus, [], drawn, steps=steps, posteriors=said(corpus))
-    held_out = {"all": evaluate.HeldOut(corpus.speech, np.asarray(corpus.labels))}
+    own = corpus.where(lambda clip: clip.language in CODES)
+    held_out = {"all": evaluate.HeldOut(own.speech, np.asarray(own.labels))}
     defaults = {"warmup": 2, "validate_every": 4, "save_every": 2, "fp32": True}
     settings = Optimisation(steps=steps, **{**defaults, **options})
     trained = loop.train(
@@ -261,12 +262,13 @@ def test_a_run_with_other_settings_is_not_resumed(base, corpus, tmp_path):
 
 
 def test_a_run_from_before_there_was_a_teacher_goes_on_without_one(base, corpus, tmp_path):
-    plain = {"distil": 0.0, "anchor": 0.0}
+    plain = {"distil": 0.0, "anchor": 0.0, "outlier_exposure": 0.0}
     _, history = run(base, corpus, tmp_path / "unbroken", 4, **plain)
     with safe_open(tmp_path / "unbroken" / "state.safetensors", "pt") as file:
         about = json.loads(file.metadata()["run"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     del about["variance"], about["settings"]["distil"], about["settings"]["anchor"]
+    del about["settings"]["outlier_exposure"]
     save_file(tensors, tmp_path / "state.safetensors", {"run": json.dumps(about)})
     _, again = run(base, corpus, tmp_path, 4, **plain)
     assert again == history
@@ -294,6 +296,22 @@ def test_the_anchor_holds_mean_states_near_those_of_the_base_model(base, corpus,
         after = clip_means(whisper.encode, model.base_model.model, corpus.speech)
         moved.append(np.square(after - before).mean())
     assert moved[1] < 0.3 * moved[0]
+
+
+def test_where_another_language_is_heard_the_three_become_alike(base, tmp_path):
+    """How sure the model is of one of the three, on clips in a fourth language and on their own."""
+    corpus, sure = tones(languages=4), {}
+    for exposure in (0.0, 1.0):
+        rates = {"learning_rate": 1e-2, "head_learning_rate": 1e-2, "average_decay": 0.5, "outlier_exposure": exposure}
+        rates |= {"validate_every": 60, "save_every": 60}
+        model, _ = run(base, corpus, tmp_path / str(exposure), 60, augmented=False, **rates)
+        logits = clip_means(whisper.frame_logits, checkpoint.inside(model), corpus.speech)[:, : len(CODES)]
+        foreign = np.asarray(corpus.labels) == len(CODES)
+        largest = softmax(logits).max(axis=1)
+        sure[exposure] = largest[foreign].mean(), largest[~foreign].mean()
+    assert sure[0.0][0] > 0.6
+    assert sure[1.0][0] < 0.45  # even odds are 0.33
+    assert sure[1.0][1] > sure[1.0][0] + 0.15
 
 
 def test_training_stops_when_nothing_gets_better(base, corpus, tmp_path):
