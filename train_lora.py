@@ -82,11 +82,14 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Train. The head has a row for each background language beside the three; a second one learns from the teacher.
     set_seed(optimisation.seed)  # here: what is drawn before depends on what the cache has already
+    start = Checkpoint.load(Path(sources.init_from)) if sources.init_from else None
     base = sources.init_from or sources.base_model
     model = checkpoint.load_base(base, shape.window, parts.train.languages, shape.layers)
+    if start:
+        checkpoint.take_rows(model, start)
     model = checkpoint.add_lora(model, shape.lora_rank, shape.lora_dropout)
     if said:
-        checkpoint.add_sounds(model, said.languages)
+        checkpoint.add_sounds(model, said.languages, start.detector if start else None)
     if first:
         model.print_trainable_parameters()
     batches = BalancedBatches(

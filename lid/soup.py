@@ -2,11 +2,13 @@
 
     lid soup runs/seed0 runs/seed1 --output runs/soup
     lid soup runs/base --base-share 0.2 --output runs/mixed
+    lid soup runs/seed0 runs/seed1 --start-share 0.5 --output runs/half    # of the checkpoint that both went on from
     lid soup runs/base --output runs/again                     # one run, averaged with nothing
 
 The mean of runs that began alike, with different seeds, is often better on the unfamiliar than the best of them (a
 model soup, Wortsman et al. 2022, arXiv:2203.05482). So is an encoder averaged with the one that it was made from
-(WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), at some cost on what is familiar. The head is the first run's.
+(WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), at some cost on what is familiar. The head is the first run's. Runs
+that went on from a trained checkpoint (--init-from) can be averaged with that, head and all.
 After averaging, temperature, row for speech, distances and thresholds are fitted anew. One run averaged with nothing
 keeps its weights and its temperature: only the distances and the threshold for the three languages are fitted anew.
 
@@ -123,10 +125,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Average, fit, save.
     soup, kept = Checkpoint.load(first.merged), first.metrics["calibration"]
     calibration = {name: kept[name] for name in ("temperature", "threshold")}
-    if len(runs) > 1 or given.base_share:
+    if len(runs) > 1 or given.base_share or given.start_share:
         soup = checkpoint.average([soup, *(Checkpoint.load(one.merged) for one in runs[1:])])
         if given.base_share:
             checkpoint.average_with_base(soup.model, sources.base_model, given.base_share)
+        if given.start_share:
+            checkpoint.average_with_start(soup, start_of(runs), given.start_share)
         calibration = fit.fit(soup, parts, noises[::2], seed)
         calibration["temperature"] *= kept["temperature"]  # which is in the weights already
     elif soup.detector.languages:
@@ -141,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         others = baselines.compare(parts, sources.base_model, soup.window, named_subsets, former, once)
     identifier = measure.load(output / "merged")
     metrics = {
-        "settings": first.settings | provenance(runs, given.base_share),
+        "settings": first.settings | provenance(runs, given.base_share) | {"start_share": given.start_share},
         "baselines": others,
         **{name: first.metrics[name] for name in ("clips", "shortcuts", "history")},
         **measure.served(identifier, parts, calibration, noises[1::2], seed, named_subsets, output, once),
@@ -149,6 +153,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     measure.write(output / "metrics.json", metrics)
     shutil.rmtree(once.folder)
+
+
+def start_of(runs: Sequence[Finished]) -> Checkpoint:
+    """The checkpoint that all runs went on from. Raises InputError where there is none."""
+    starts = {one.sources.init_from for one in runs}
+    start = starts.pop()
+    if start is None or starts:
+        raise InputError("--start-share is for runs that went on from one checkpoint (--init-from).", "option")
+    return Checkpoint.load(Path(start))
 
 
 def provenance(runs: Sequence[Finished], base_share: float) -> dict:
@@ -166,6 +179,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for checkpoint and measures")
     parser.add_argument(
         "--base-share", type=_share, default=0.0, metavar="X", help="of the base's weights in the encoder, 0 to under 1"
+    )
+    parser.add_argument(
+        "--start-share",
+        type=_share,
+        default=0.0,
+        metavar="X",
+        help="the same of what the runs went on from, head and all",
     )
     for group, names in ((Sources, SOURCES), (Data, None), (Evaluation, None), (Run, ("cache_dir", "workers"))):
         config.add_arguments(parser, group, names, recorded=True)

@@ -58,6 +58,22 @@ def test_several_runs_become_one(finished, tmp_path):
     report.fill("report", *report.load(tmp_path / "both"), "Made of synthetic examples.")
 
 
+def test_runs_are_averaged_with_what_they_began_from(finished, tmp_path, capsys):
+    runs = [tmp_path / name for name in ("first", "second")]
+    for run in runs:
+        shutil.copytree(finished, run)
+    command = [*map(str, runs), "--output", str(tmp_path / "half"), "--start-share", "0.5"]
+    assert soup.main(command) == 1
+    assert "--init-from" in capsys.readouterr().err
+    shutil.copytree(finished / "merged", tmp_path / "start")
+    for run in runs:
+        settings = json.loads((run / "settings.json").read_text())
+        settings["sources"]["init_from"] = str(tmp_path / "start")
+        (run / "settings.json").write_text(json.dumps(settings))
+    assert soup.main(command) == 0
+    assert metrics(tmp_path / "half")["settings"]["start_share"] == 0.5
+
+
 def test_provenance_counts_what_was_averaged_before():
     settings = [{}, {"runs": 2, "base_share": 0.2}]
     runs = [soup.Finished(Path(), Path(), {"settings": one}) for one in settings]

@@ -50,6 +50,20 @@ def load_base(
     return shorten(model, window)
 
 
+def take_rows(model: WhisperForAudioClassification, start: "Checkpoint") -> None:
+    """Give the head the rows that `start`'s has, in place, language by language; others keep their random ones. Its
+    encoder and projector must be `start`'s already: rows mean nothing on other embeddings."""
+    own = start.model.classifier
+    weight = torch.cat([own.weight.detach().float(), torch.from_numpy(start.detector.weight)])
+    bias = torch.cat([own.bias.detach().float(), torch.from_numpy(start.detector.bias)])
+    places = {code: place for place, code in enumerate((*CODES, *start.detector.languages))}
+    with torch.no_grad():
+        for row, label in cast(dict[int, str], model.config.id2label).items():
+            if label in places:
+                model.classifier.weight[row] = weight[places[label]]
+                model.classifier.bias[row] = bias[places[label]]
+
+
 def keep_layers(model: WhisperForAudioClassification, layers: int) -> None:
     """Keep the encoder's first `layers`, in place. The norm behind the last one stays, for LoRA and head to fit."""
     if not 1 <= layers <= len(model.encoder.layers):
@@ -100,11 +114,16 @@ class Sounds(nn.Linear):
         nn.init.zeros_(self.bias)
 
 
-def add_sounds(model: PeftModel, languages: Sequence[str]) -> None:
-    """Put a second head, for these languages, beside the first, in place. It is trained like the first one, and no part
-    of the adapter: the detector keeps it."""
+def add_sounds(model: PeftModel, languages: Sequence[str], start: OpenSetDetector | None = None) -> None:
+    """Put a second head, for these languages, beside the first, in place; that of `start`, where it has one for the
+    same languages. It is trained like the first one, and no part of the adapter: the detector keeps it."""
     whole = inside(model)
-    whole.add_module(SOUNDS, Sounds(whole.config.classifier_proj_size, languages))
+    head = Sounds(whole.config.classifier_proj_size, languages)
+    if start and start.sounds_languages == head.languages:
+        with torch.no_grad():
+            head.weight.copy_(torch.from_numpy(start.sounds_weight))
+            head.bias.copy_(torch.from_numpy(start.sounds_bias))
+    whole.add_module(SOUNDS, head)
 
 
 @dataclass
@@ -221,6 +240,35 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     first.model.encoder.load_state_dict({name: weight / len(checkpoints) for name, weight in summed.items()})
     first.detector = first.detector.unfitted()
     return first
+
+
+def average_with_start(checkpoint: Checkpoint, start: Checkpoint, share: float) -> None:
+    """Make all weights `share` of those of the checkpoint that training began from and the rest its own, in place.
+    Heads began alike too, so they are averaged as the encoder is (WiSE-FT, as below); rows of background languages
+    that `start` has not stay. What was fitted on the weights before is left out.
+
+    Raises InputError when they are not of one shape.
+    """
+    shapes = [{name: weight.shape for name, weight in one.model.state_dict().items()} for one in (checkpoint, start)]
+    if shapes[0] != shapes[1]:
+        raise InputError("The run and the checkpoint that it began from differ in shape.", "model")
+    weights = {name: weight.float() for name, weight in start.model.state_dict().items()}
+    mixed = {name: weight.float().lerp(weights[name], share) for name, weight in checkpoint.model.state_dict().items()}
+    checkpoint.model.load_state_dict(mixed)
+    own, first = checkpoint.detector, start.detector
+    places = {code: place for place, code in enumerate(first.languages)}
+    rows = [(row, places[code]) for row, code in enumerate(own.languages) if code in places]
+    here, there = [list(of) for of in zip(*rows, strict=True)] if rows else ([], [])
+    weight, bias = own.weight.copy(), own.bias.copy()
+    weight[here] += share * (first.weight[there] - weight[here])
+    bias[here] += share * (first.bias[there] - bias[here])
+    mean = own.unfitted().with_rows(weight, bias)
+    if own.sounds_weight is not None and own.sounds_languages == first.sounds_languages:
+        heads = [(one.sounds_weight, one.sounds_bias) for one in (own, first)]
+        mean = mean.with_sounds(
+            own.sounds_languages, *((1 - share) * a + share * b for a, b in zip(*heads, strict=True))
+        )
+    checkpoint.detector = mean
 
 
 def average_with_base(model: WhisperForAudioClassification, base_model: str, share: float) -> None:

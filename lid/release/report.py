@@ -132,7 +132,7 @@ def fill(
         "condition_table": _condition_table(root),
         **_base_shares(root),
         "base_share": f"{settings.get('base_share', 0.0):.0%}",
-        "runs": _runs(settings.get("runs", 1)),
+        "runs": _runs(settings.get("runs", 1)) + _start_share(settings.get("start_share", 0.0)),
         "kept_layers": f", its first {layers} layers" if layers else "",
         "start": "From the weights of an earlier run on the same split: " if start else "",
     }
@@ -375,6 +375,12 @@ def _runs(count: int) -> str:
     if count == 1:
         return ""
     return f", and the mean of {count} runs from one start for the rest (Wortsman et al. 2022, arXiv:2203.05482)"
+
+
+def _start_share(share: float) -> str:
+    return (
+        f"; all of its weights are averaged with those that training began from, {share:.0%} of them" if share else ""
+    )
 
 
 def _base_shares(root: Path) -> dict[str, str]:

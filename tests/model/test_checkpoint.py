@@ -46,6 +46,24 @@ def test_a_run_can_start_from_another_ones_weights(base, tmp_path):
         assert torch.equal(before.state_dict()[name], after.state_dict()[name])
 
 
+def test_a_run_goes_on_with_the_rows_that_another_one_learned(base, tmp_path):
+    model = tuned(base, (*CODES, "kk", "tr"))
+    checkpoint.add_sounds(model, ("uz", "tr"))
+    before = Checkpoint.merged(model)
+    before.save(tmp_path)
+    after = checkpoint.load_base(str(tmp_path), 2.0, (*CODES, "az", "kk"))
+    drawn = after.classifier.weight[3].clone()
+    checkpoint.take_rows(after, before)
+    assert torch.equal(after.classifier.weight[:3], before.model.classifier.weight.float())
+    assert torch.equal(after.classifier.weight[3], drawn)  # of a language that the other run had not
+    torch.testing.assert_close(after.classifier.weight[4], torch.from_numpy(before.detector.weight[0]))
+    further = checkpoint.add_lora(after, 4, 0.0)
+    for languages, kept in ((("uz", "tr"), True), (("tr", "uz"), False)):
+        checkpoint.add_sounds(further, languages, before.detector)
+        second = checkpoint.inside(further).get_submodule(checkpoint.SOUNDS)
+        assert np.array_equal(second.weight.detach().numpy(), before.detector.sounds_weight) == kept
+
+
 def test_rows_of_other_languages_go_into_the_detector(base):
     model = tuned(base, (*CODES, "kk", "tr"))
     whole = copy.deepcopy(model).merge_and_unload().classifier
@@ -102,6 +120,21 @@ def test_runs_of_another_shape_or_background_are_not_averaged(base):
         checkpoint.average([first, Checkpoint.merged(tuned(base, (*CODES, "kk"), layers=1))])
     with pytest.raises(InputError, match="different background"):
         checkpoint.average([first, Checkpoint.merged(tuned(base, (*CODES, "tr")))])
+
+
+def test_a_run_averaged_with_what_it_began_from(base):
+    start, run = (Checkpoint.merged(tuned(base, (*CODES, *others))) for others in (("tr", "kk"), ("az", "kk")))
+    before = copy.deepcopy(run)
+    checkpoint.average_with_start(run, start, 0.25)
+    for name, averaged in run.model.state_dict().items():
+        expected = 0.75 * before.model.state_dict()[name].float() + 0.25 * start.model.state_dict()[name].float()
+        torch.testing.assert_close(averaged.float(), expected, rtol=2e-3, atol=1e-4)
+    az, kk = run.detector.weight
+    assert (az == before.detector.weight[0]).all()  # the other one has no such row
+    np.testing.assert_allclose(kk, 0.75 * before.detector.weight[1] + 0.25 * start.detector.weight[1], rtol=1e-5)
+    assert not run.detector.can_reject
+    with pytest.raises(InputError, match="differ in shape"):
+        checkpoint.average_with_start(run, Checkpoint.merged(tuned(base, layers=1)), 0.5)
 
 
 def test_another_base_is_refused(base):
