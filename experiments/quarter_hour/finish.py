@@ -9,6 +9,7 @@ Of each student's snapshots the one is kept that is better on the validation cli
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from safetensors import safe_open
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from experiments.quarter_hour.pool import NO_SPEECH
 from lid.data import sounds
 from lid.data.parts import Parts
 from lid.evaluation import evaluate, shortcuts
@@ -46,7 +48,7 @@ def main() -> None:
         if file.name == "posterior.safetensors":
             continue
         folder = run.output / file.stem
-        merged, about = finish(file, parts, conditions, sources.base_model)
+        merged, about = finish(file, parts, conditions, sources.base_model, sources.init_from or sources.base_model)
         merged.save(folder / "merged")
         config.save(folder, (sources, data, evaluation, run))
         prepare.write_records(selection, folder)
@@ -63,14 +65,14 @@ def main() -> None:
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2))
 
 
-def finish(file: Path, parts: Parts, conditions: list[int], base_model: str) -> tuple[Checkpoint, dict]:
-    """One student's best weights, and what is known of its training."""
+def finish(file: Path, parts: Parts, conditions: list[int], base_model: str, start: str) -> tuple[Checkpoint, dict]:
+    """One student's best weights, and what is known of its training. `start` is what it was trained from."""
     with safe_open(file, "pt") as opened:
         about = json.loads(opened.metadata()["run"])
         tensors = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118 - not a dict
-    if tuple(about["languages"]) != parts.train.languages:
+    if tuple(about["languages"]) != (*parts.train.languages, NO_SPEECH):
         sys.exit(f"finish: {file} was trained for other languages than these sources have.")
-    model = checkpoint.load_base(base_model, WINDOW, parts.train.languages, LAYERS)
+    model = checkpoint.load_base(start, WINDOW, about["languages"], LAYERS)
     model = checkpoint.add_lora(model, about["rank"], 0.0)
     checkpoint.add_sounds(model, tuple(teacher.language_tokens(base_model)))
     held_out = evaluate.copies(parts.validation.speech, parts.validation.labels, 0, groups=conditions)
@@ -87,7 +89,12 @@ def finish(file: Path, parts: Parts, conditions: list[int], base_model: str) -> 
     kept = max(history, key=lambda entry: entry["score"])["step"]
     put(model, tensors, kept)
     options = about["settings"] | {"steps": steps[-1], "batch_size": about["batch_size"], "speaker_cap": 25}
-    return Checkpoint.merged(model), {
+    merged = Checkpoint.merged(model)
+    detector = merged.detector
+    spoken = [i for i, code in enumerate(detector.languages) if code != NO_SPEECH]
+    languages = tuple(detector.languages[i] for i in spoken)
+    merged.detector = replace(detector, languages=languages).with_rows(detector.weight[spoken], detector.bias[spoken])
+    return merged, {
         "rank": about["rank"],
         "options": options | {"validate_every": steps[-1] - steps[0]},
         "history": history,

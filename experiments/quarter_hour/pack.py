@@ -26,11 +26,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from lid.audio import SAMPLE_RATE
 from lid.data import sounds
 from lid.data.augment import encode
-from lid.data.clip import OWN
 from lid.training import prepare, teacher
 from lid.training.config import Data, Evaluation, Run, Sources, add_arguments, read
 
-BIT_RATE, BIT_RATE_EXTRA = 16_000, 12_000  # of speech, and of what was added to it, bit/s
+BIT_RATE = 12_000  # of speech, bit/s
 NOISE_BIT_RATE = 24_000
 
 
@@ -50,7 +49,7 @@ def main() -> None:
         {
             "language": clip.language,
             "speaker": clip.speaker,
-            "place": shards.add(waveform, BIT_RATE if clip.role == OWN else BIT_RATE_EXTRA),
+            "place": shards.add(waveform, BIT_RATE),
         }
         for clip, waveform in zip(train.clips, tqdm(train.speech, "packing", mininterval=2), strict=True)
     ]

@@ -18,6 +18,7 @@ from torch.nn import functional
 from lid import audio
 from lid.audio import SAMPLE_RATE
 from lid.data import augment as chain
+from lid.data import sounds
 from lid.data.augment import Chances, augment
 from lid.features import FRAME_SAMPLES
 from lid.languages import CODES
@@ -28,7 +29,10 @@ chain.CODECS = tuple(one for one in chain.CODECS if one[1] in av.codecs_availabl
 # Tempo and throat are the card's part: it can change them at every cut.
 CHANCES = Chances(speed=0.0, pitch=0.0)
 BACKGROUND, CAP = 0.375, 25  # the share of rows in other languages; clips for which one voice counts
-UNKNOWN = 2 * CAP  # and all unknown voices of a language together: here, those of synthesisers
+UNKNOWN = 2 * CAP  # and all unknown voices of a language together: here, synthesisers and lists of words
+# A share of the rows has no speech at all, and a row of the head for it, ISO 639's code for "no linguistic content".
+# The row is left out in the end; embeddings that tell noise from speech stay.
+NO_SPEECH, SILENT = "zxx", 0.04
 
 
 @dataclass
@@ -42,13 +46,17 @@ class Speech:
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
-        return (*CODES, *sorted(set(self.codes) - set(CODES)))
+        return (*CODES, *self.others, NO_SPEECH)
+
+    @cached_property
+    def others(self) -> list[str]:
+        return sorted(set(self.codes) - set(CODES))
 
     @cached_property
     def members(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Of each language its clips, and the chance of each: voices count by clips, up to a cap."""
         found = {}
-        for code in self.languages:
+        for code in (*CODES, *self.others):
             clips = [i for i, one in enumerate(self.codes) if one == code]
             voices = [self.speakers[i] for i in clips]
             weights = np.array([min(1.0, (CAP if v else UNKNOWN) / voices.count(v)) for v in voices])
@@ -60,10 +68,9 @@ class Speech:
         return int(rng.choice(clips, p=chances))
 
     def draw_language(self, rng: np.random.Generator) -> str:
-        others = self.languages[len(CODES) :]
-        if others and rng.random() < BACKGROUND:
-            roots = np.sqrt([len(self.members[code][0]) for code in others])
-            return str(rng.choice(others, p=roots / roots.sum()))
+        if self.others and rng.random() < BACKGROUND:
+            roots = np.sqrt([len(self.members[code][0]) for code in self.others])
+            return str(rng.choice(self.others, p=roots / roots.sum()))
         return CODES[rng.integers(len(CODES))]
 
 
@@ -116,8 +123,8 @@ class Pool:
         rng = np.random.default_rng([worker, 17])
         while True:
             slot = self._slot(worker, int(self.counts[worker]))
-            code = self.speech.draw_language(rng)
-            clean, clips = self._row(code, rng)
+            code = NO_SPEECH if rng.random() < SILENT else self.speech.draw_language(rng)
+            clean, clips = (self._sound(rng), [-1]) if code == NO_SPEECH else self._row(code, rng)
             other = self.speech.waveforms[self.speech.draw(self.speech.draw_language(rng), rng)]
             heard = augment(clean, rng, self.noises, CHANCES, other)[:ROW]
             for store, row in ((self.heard, heard), (self.clean, clean)):
@@ -125,6 +132,14 @@ class Pool:
             self.labels[slot] = self.speech.languages.index(code)
             self.clips[slot] = np.resize(clips, 16)
             self.counts[worker] += 1
+
+    def _sound(self, rng: np.random.Generator) -> np.ndarray:
+        """Recorded noise, of the half that is not tested on, made-up noise, or music, float32 (ROW,)."""
+        heard = self.noises[::2]
+        kind = rng.random()
+        if kind < 0.5 and heard:
+            return np.resize(heard[rng.integers(len(heard))], ROW).astype(np.float32)
+        return chain.draw_noise(ROW, rng) if kind < 0.8 else sounds.music(ROW / SAMPLE_RATE, rng)[:ROW]
 
     def _row(self, code: str, rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
         """Clips of one language end to end, pauses between them, float32 (ROW,), and which these are."""
@@ -142,7 +157,8 @@ class Pool:
     # On the card.
 
     def start(self, device: torch.device, posterior: np.ndarray) -> None:
-        """Begin to copy rows to the card. `posterior` (clips, languages) is the teacher's word on every clip."""
+        """Begin to copy rows to the card. `posterior` (clips, languages) is the teacher's word on every clip; it has
+        none on rows without speech."""
         self.device = device
         self.on_card = {
             "heard": torch.zeros((self.size, ROW), dtype=torch.int16, device=device),
@@ -150,7 +166,8 @@ class Pool:
             "labels": torch.zeros(self.size, dtype=torch.int64, device=device),
             "posterior": torch.zeros((self.size, posterior.shape[1]), device=device),
         }
-        self.posterior = torch.from_numpy(posterior.astype(np.float32))
+        silent = np.zeros((1, posterior.shape[1]))
+        self.posterior = torch.from_numpy(np.concatenate([posterior, silent]).astype(np.float32))
         self.there = np.zeros(0, np.int64)
         noises = [np.resize(noise, ROW) for noise in self.noises] or [np.random.default_rng(0).standard_normal(ROW)]
         self.noise = torch.from_numpy(np.stack(noises).astype(np.float32)).to(device)

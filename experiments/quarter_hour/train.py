@@ -32,6 +32,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from experiments.quarter_hour.pool import Pool, Speech, read_pack
 from lid.model import checkpoint
+from lid.model.checkpoint import Checkpoint
 from lid.training import loop, teacher
 from lid.training.config import Optimisation
 
@@ -48,15 +49,17 @@ class Student(NamedTuple):
 
 
 def students(rows: int) -> list[Student]:
-    """The recipe's settings for a quarter of an hour, and what is tried beside them."""
+    """The recipe's settings for a quarter of an hour that goes on from a trained checkpoint, and what is tried beside
+    them."""
     recipe = Optimisation(
-        steps=3000, batch_size=rows, speaker_cap=25, learning_rate=3e-4, weight_decay=0.0, warmup=150,
-        average_decay=0.999, distil=0.5, anchor=0.3, label_smoothing=0.05, validate_every=10**9,
+        steps=3000, batch_size=rows, speaker_cap=25, learning_rate=2e-4, head_learning_rate=5e-4, weight_decay=0.0,
+        warmup=100, average_decay=0.998, distil=0.5, anchor=0.3, outlier_exposure=1.0, label_smoothing=0.05,
+        validate_every=10**9,
     )  # fmt: skip
     return [
         Student("first", 32, recipe),
-        Student("second", 32, replace(recipe, seed=1)),
-        Student("loose", 64, replace(recipe, seed=2, anchor=0.1, distil=1.0)),
+        Student("doubtful", 32, replace(recipe, seed=1, outlier_exposure=3.0)),
+        Student("loose", 32, replace(recipe, seed=2, learning_rate=4e-4, anchor=0.1)),
     ]
 
 
@@ -64,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--init-from", type=Path, help="a checkpoint to train further (default: the base model)")
     parser.add_argument("--seconds", type=float, default=500, help="until everything is written")
     parser.add_argument("--rows", type=int, default=192, help="clips a batch")
     parser.add_argument("--pool", type=int, default=16_384, help="rows kept to cut from")
@@ -154,15 +158,18 @@ def train(folder: Path, speech: Speech, pool: Pool, accelerator: Accelerator, gi
 def begin(folder: Path, speech: Speech, pool: Pool, accelerator: Accelerator, given) -> tuple[list, list]:
     """Each student's run, and what makes a step of it."""
     tokens = tuple(json.loads((speech.pack / "clips.json").read_text())["teacher"])
+    start = Checkpoint.load(given.init_from) if given.init_from else None
     pool.wait(given.rows * 4)
     rng = np.random.default_rng(1)
     samples = [pool.batch(rng, given.rows, 4.0)["clean"] for _ in range(4)]
     runs, steps = [], []
     for student in students(given.rows):
         torch.manual_seed(student.options.seed)
-        model = checkpoint.load_base(str(folder), WINDOW, speech.languages, LAYERS)
+        model = checkpoint.load_base(str(given.init_from or folder), WINDOW, speech.languages, LAYERS)
+        if start:
+            checkpoint.take_rows(model, start)
         model = checkpoint.add_lora(model, student.rank, 0.0)
-        checkpoint.add_sounds(model, tokens)
+        checkpoint.add_sounds(model, tokens, start.detector if start else None)
         model.to(accelerator.device).train()
         run = loop.Run(model, student.options, given.output / student.name, accelerator)
         with accelerator.autocast():
