@@ -92,7 +92,7 @@ class Optimisation:
         0.3, "weight of the distance of the encoder's mean states from the base model's; 0 lets them go", before=0.0
     )
     outlier_exposure: float = setting(
-        1.0, "weight of being torn evenly between the three where another language is heard; 0 trains none", before=0.0
+        0.0, "weight of being torn evenly between the three where another language is heard, such as 1", before=0.0
     )
     learning_rate: float = setting(4e-4, "LoRA's peak")
     head_learning_rate: float = setting(1e-3, "the head's peak")
