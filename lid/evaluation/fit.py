@@ -51,8 +51,7 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     detector = open_set.fitted(identifier).with_distances(embeddings, labels, _evidence(identifier, background)[1])
     detector = detector.with_score(*_evidence(identifier, parts.validation))
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
-    scored = [(p.known_score, y) for p, y in zip(predictions, parts.validation.labels, strict=True) if p.language]
-    return detector.with_threshold(*zip(*scored, strict=True))
+    return detector.with_threshold([p.known_score for p in predictions if p.known_score is not None])
 
 
 def fit_speech(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lid.identify import LanguageIdentifier
 
 FILE_NAME = "background.safetensors"
-KEPT = 0.98  # share of each of the three languages' own validation clips that the threshold lets pass, or more
+KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
 NOT_FITTED = "This detector cannot reject: `with_distances` was not called."
 HEARD = 0.998  # share of speech that counts as speech
 NUMBERS = ("threshold", "speech_threshold")
@@ -238,12 +238,9 @@ class OpenSetDetector:
         place = self.sounds_languages.index(code)
         return bool(np.mean([self._sounds(one).argmax() == place for one in embeddings]) >= TRUSTED)
 
-    def with_threshold(self, scores: Sequence[float], labels: Sequence[int] | np.ndarray) -> "OpenSetDetector":
-        """The threshold that keeps KEPT of the scores of each of the three languages, whose indices are `labels`: one
-        that keeps so many of all refuses one language's speakers for another's sake."""
-        scores, labels = np.asarray(scores), np.asarray(labels)
-        lines = [np.quantile(scores[labels == label], 1 - KEPT) for label in np.unique(labels)]
-        return replace(self, threshold=round(float(min(lines)), 4))
+    def with_threshold(self, scores: Sequence[float]) -> "OpenSetDetector":
+        """The threshold that keeps KEPT of these scores, which are of clips in the three languages."""
+        return replace(self, threshold=round(float(np.quantile(scores, 1 - KEPT)), 4))
 
     def with_speech(self, speech: np.ndarray, noise: np.ndarray, held_out: np.ndarray) -> "OpenSetDetector":
         """Fit the row for speech on embeddings (clips, width) of speech and of noise, and set its threshold where HEARD

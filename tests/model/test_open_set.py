@@ -61,11 +61,10 @@ def test_what_moves_a_clip_from_everything_alike_leaves_its_score(detector):
     assert abs(fitted.relative_distance(ordinary) - fitted.relative_distance(odd)) < lost
 
 
-def test_the_threshold_keeps_its_share_of_each_language(detector):
-    scores, labels = np.arange(1000.0), np.repeat([0, 1, 2], [100, 300, 600])
-    kept = scores >= detector.with_threshold(scores, labels).threshold
-    assert kept[labels == 0].mean() == pytest.approx(open_set.KEPT, abs=0.01)
-    assert kept[labels > 0].all()
+def test_the_threshold_keeps_its_share(detector):
+    scores = np.arange(1000.0)
+    kept = scores >= detector.with_threshold(scores).threshold
+    assert kept.mean() == pytest.approx(open_set.KEPT, abs=0.002)
 
 
 def test_a_temperature_divides_the_evidence(detector):
@@ -86,9 +85,7 @@ def test_speech_is_told_from_noise(detector):
 
 def test_it_comes_back_from_its_file(detector, tmp_path):
     assert OpenSetDetector.load(tmp_path) is None
-    learnt = detector.with_speech(np.ones((5, 3)), -np.ones((5, 3)), np.ones((5, 3))).with_threshold(
-        np.ones(3), range(3)
-    )
+    learnt = detector.with_speech(np.ones((5, 3)), -np.ones((5, 3)), np.ones((5, 3))).with_threshold(np.ones(3))
     embeddings = np.random.default_rng(0).normal(size=(30, 3))
     learnt = learnt.with_distances(embeddings, np.arange(30) % 3, embeddings[:20] - 4)
     learnt.save(tmp_path)
