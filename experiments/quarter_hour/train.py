@@ -50,15 +50,15 @@ class Student(NamedTuple):
 
 def students(rows: int) -> list[Student]:
     """The recipe's settings for a quarter of an hour that goes on from a trained checkpoint, and what is tried beside
-    them."""
+    them. With outlier exposure (1, 3, 1) they came to doubt foreign voices that they had heard, but not new ones, and
+    lost short clips (docs/LOG.md)."""
     recipe = Optimisation(
         steps=3000, batch_size=rows, speaker_cap=25, learning_rate=2e-4, head_learning_rate=5e-4, weight_decay=0.0,
-        warmup=100, average_decay=0.998, distil=0.5, anchor=0.3, outlier_exposure=1.0, label_smoothing=0.05,
-        validate_every=10**9,
+        warmup=100, average_decay=0.998, distil=0.5, anchor=0.3, label_smoothing=0.05, validate_every=10**9,
     )  # fmt: skip
     return [
         Student("first", 32, recipe),
-        Student("doubtful", 32, replace(recipe, seed=1, outlier_exposure=3.0)),
+        Student("second", 32, replace(recipe, seed=1)),
         Student("loose", 32, replace(recipe, seed=2, learning_rate=4e-4, anchor=0.1)),
     ]
 
