@@ -10,8 +10,8 @@ encoder's mean states of a clip as it was recorded are held near those of the ba
 what they do (as L2-SP does with weights, Li et al. 2018, arXiv:1802.01483). The base model is the same one with LoRA
 switched off.
 
-Where another language is heard, the three are to be equally likely (outlier exposure, Hendrycks et al. 2019,
-arXiv:1812.04606): what the model does not know, it should not be sure of, be it found out as unknown or not.
+Where it is asked for (`outlier_exposure`), the three are to be equally likely where another language is heard
+(Hendrycks et al. 2019, arXiv:1812.04606): what the model does not know, it should not be sure of, refused or not.
 """
 
 import json
