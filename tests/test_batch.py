@@ -13,7 +13,7 @@ import pyarrow.dataset
 import pytest
 
 import lid.batch
-from lid import __main__, audio, runtime
+from lid import __main__, audio
 from lid.batch.listing import recordings
 from tests.batch import machines
 from tests.conftest import EXAMPLES, ROOT
@@ -68,8 +68,7 @@ def rows(folder) -> dict[str, dict]:
     return found
 
 
-def test_it_says_what_the_command_says_of_each_file(cluster, calls, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runtime, "_threads", 1)  # as workers do: with two, the last digits are others
+def test_it_says_what_the_command_says_of_each_file(cluster, calls, tmp_path, capsys):
     paths = sorted(map(str, calls.iterdir()))
     assert __main__.main(["--json", *paths]) == 1
     told = {one["path"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}

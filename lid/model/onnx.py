@@ -52,7 +52,8 @@ class OnnxModel:
 
     def __init__(self, encoder: bytes, log_mel: bytes, threads: int | None = None):
         self._encoder, about = runtime.session(encoder, "encoder", threads)
-        self._log_mel, mel = runtime.session(log_mel, "log_mel", threads)
+        # Several threads would share its sums out anew each time, and the encoder's 8 bits turn last digits into more.
+        self._log_mel, mel = runtime.session(log_mel, "log_mel", 1)
         try:
             if mel["mels"] != about["mels"]:
                 raise InputError("The graphs of log-mel and encoder are not of one checkpoint. Copy it again.", "model")

@@ -3,21 +3,13 @@
 import numpy as np
 import pytest
 
-from lid import LanguageIdentifier, audio, runtime
+from lid import audio
 from lid.audio import Recording
 from lid.batch import sharing
 from lid.batch.sharing import Part, Shelf
 from tests.conftest import EXAMPLES
 
 PAUSE = np.zeros(2 * audio.SAMPLE_RATE, np.float32)
-
-
-@pytest.fixture(scope="module")
-def identifier() -> LanguageIdentifier:
-    """With one thread, as workers: with two, the last digits are others each time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "_threads", 1)
-        return LanguageIdentifier.load()
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.recordings import voice, wav
 @pytest.fixture(scope="module")
 def parts() -> Parts:
     """A second of each synthetic voice at a time; the English robot stands for another language, too. Of fewer pieces
-    the covariance hangs on the last digits of each, which differ between two hearings of it."""
+    the covariances would hang on last digits."""
 
     def part(languages: dict[str, str], pieces: range) -> Part:
         said = [(label, voice(code, 6)[i * 16_000 :][:16_000]) for label, code in languages.items() for i in pieces]

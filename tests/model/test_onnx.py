@@ -11,7 +11,7 @@ import pytest
 
 from lid import InputError, LanguageIdentifier
 from lid.model import checksums, onnx
-from lid.model.onnx import OnnxDetector
+from lid.model.onnx import Graphs, OnnxDetector, OnnxModel
 from lid.model.open_set import OpenSetDetector
 from tests.conftest import MODEL
 from tests.recordings import voice
@@ -31,6 +31,15 @@ def test_the_graphs_are_all_that_serving_reads(folder):
     assert LanguageIdentifier.load(folder).identify(spoken).to_dict() == (
         LanguageIdentifier.load(MODEL).identify(spoken).to_dict()
     )
+
+
+def test_a_sound_has_the_same_numbers_each_time_on_any_number_of_threads():
+    graphs, spoken = Graphs.read(Path(MODEL)), voice("uz", 6)[None]
+    models = [OnnxModel(graphs.encoder, graphs.log_mel, threads) for threads in (1, 2, 5)]
+    heard = [model.hear(spoken) for model in models for _ in range(8)]
+    for logits, embedding in heard[1:]:
+        np.testing.assert_array_equal(logits, heard[0][0])
+        np.testing.assert_array_equal(embedding, heard[0][1])
 
 
 @pytest.mark.parametrize("name", onnx.SERVED)
