@@ -52,7 +52,7 @@ class OnnxModel:
 
     def __init__(self, encoder: bytes, log_mel: bytes, threads: int | None = None):
         self._encoder, about = runtime.session(encoder, "encoder", threads)
-        # Several threads would share its sums out anew each time, and the encoder's 8 bits turn last digits into more.
+        # Several threads would split its sums differently each time, and rounding to 8 bits makes last digits matter.
         self._log_mel, mel = runtime.session(log_mel, "log_mel", 1)
         try:
             if mel["mels"] != about["mels"]:
