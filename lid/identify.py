@@ -41,7 +41,7 @@ class Prediction:
     `language` is None when no speech was found; `probabilities` are then equal. `known` tells whether it is any of the
     three at all, by `known_score`: higher is more surely one of them. Both are None with a model that cannot tell, and
     False and the lowest score without speech. `sounds_like` is there for speech that is none of the three, if the model
-    can tell what else it is: {"language", "probability"}, the likeliest of Whisper's other languages, by its code.
+    can tell what else it is: {"language", "probability"}, the likeliest of the other languages that it has heard of.
 
     `timeline` has one entry for about each second of speech: {"start", "end", "probabilities"}. `frame_logits`, float32
     (frames, 3) in the order uz, ru, en, and `frame_starts`, seconds (frames,), hold the evidence of each 20 ms of
@@ -128,7 +128,7 @@ class Detector(Protocol):
     @property
     def threshold(self) -> float: ...
     def score(self, logits: np.ndarray, embedding: np.ndarray) -> float: ...
-    def is_speech(self, embedding: np.ndarray) -> bool: ...
+    def is_speech(self, embedding: np.ndarray, faint: bool = False) -> bool: ...
     def sounds_like(self, embedding: np.ndarray) -> tuple[str, float] | None: ...
 
 
@@ -291,10 +291,10 @@ class LanguageIdentifier:
         spans: list[tuple[float, float]] | None = None,
     ) -> "Asked":
         """`spans` are the stretches of speech, if they are known already."""
-        spans = self._speech(waveform) if spans is None else spans
+        spans, faint = self._speech(waveform) if spans is None else (spans, False)
         pieces = _join(spans, len(waveform))
         logits, starts, windows = yield from self._frames(waveform, pieces, at_once, progress)
-        if self.detector and len(logits) and not self.detector.is_speech(windows.mean()):
+        if self.detector and len(logits) and not self.detector.is_speech(windows.mean(), faint):
             spans, logits, starts = [], logits[:0], starts[:0]
         calibrated = softmax(logits.mean(axis=0, dtype=np.float64) if len(logits) else np.zeros(len(CODES)))
         return Prediction(
@@ -335,7 +335,7 @@ class LanguageIdentifier:
         the second of the clip at which the first frame starts. Without speech: an array with no frames.
         """
         waveform = _checked(waveform)
-        pieces = _join(self._speech(waveform), len(waveform))
+        pieces = _join(self._speech(waveform)[0], len(waveform))
         if not pieces:
             return np.zeros((self.model.heads, 0, 0), np.float32), 0.0
         start = pieces[0][0]
@@ -347,15 +347,17 @@ class LanguageIdentifier:
         """What a clip's answer is made of, None without speech: its logits (3,), and its embedding (width,), by which
         `known` is decided. Both are means over the frames of its speech, the latter of the classifier's input."""
         waveform = _checked(waveform)
-        pieces = _join(self._speech(waveform), len(waveform))
+        pieces = _join(self._speech(waveform)[0], len(waveform))
         if not pieces:
             return None
         ((logits, _, windows),) = self._answered([self._frames(waveform, pieces, 1, lambda share, language: None)])
         return logits.mean(axis=0), windows.mean()
 
-    def _speech(self, waveform: np.ndarray) -> list[tuple[float, float]]:
-        """Stretches of speech; where the detector finds none, of what might be: the model has the last word on it."""
-        return vad.find(waveform) or (vad.find_faint(waveform) if self.detector else [])
+    def _speech(self, waveform: np.ndarray) -> tuple[list[tuple[float, float]], bool]:
+        """Stretches of speech, and whether voice detection finds none: then of what might be, and the model has the
+        last word on it."""
+        found = vad.find(waveform)
+        return found or (vad.find_faint(waveform) if self.detector else []), not found
 
     def _openness(self, logits: np.ndarray, windows: "_Windows") -> dict:
         """`known`, `known_score` and `sounds_like` of a clip's frame logits (frames, 3) and its windows.
@@ -465,7 +467,7 @@ def _checked(waveform: np.ndarray) -> np.ndarray:
 
 
 def _join(spans: list[tuple[float, float]], samples: int) -> list[tuple[int, int]]:
-    """Stretches of speech in seconds -> sample ranges of whole encoder frames, short pauses kept inside."""
+    """Stretches of speech in seconds -> sample ranges of whole encoder frames, short pauses and a margin inside."""
     pieces: list[list[int]] = []
     for start, end in spans:
         first = int(start * SAMPLE_RATE)
@@ -474,7 +476,9 @@ def _join(spans: list[tuple[float, float]], samples: int) -> list[tuple[int, int
             pieces[-1][1] = last
         else:
             pieces.append([first, last])
-    trimmed = [(start, start + (end - start) // FRAME_SAMPLES * FRAME_SAMPLES) for start, end in pieces]
+    margin = int(vad.MARGIN * SAMPLE_RATE)  # less than half of a pause that is cut, so pieces stay apart
+    wider = [(max(0, first - margin), min(samples, last + margin)) for first, last in pieces]
+    trimmed = [(start, start + (end - start) // FRAME_SAMPLES * FRAME_SAMPLES) for start, end in wider]
     return [(start, end) for start, end in trimmed if end > start]
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 NAMES = {"uz": "Uzbek", "ru": "Russian", "en": "English"}
 CODES = tuple(NAMES)
-# A line for each of Whisper's 99 languages: its code, and its name in English, Russian and Uzbek, after Unicode CLDR.
+# A line for each of Whisper's 99 languages, and for some others that training may have as background: its code, and its
+# name in English, Russian and Uzbek, after Unicode CLDR.
 # Inside a sentence, the Russian ones are the same in the accusative, and the Uzbek ones go before "tili" (language).
 NAMES_FILE = Path(__file__).with_name("language_names.tsv")
 
 
 def name_of(code: str, in_language: str = "en") -> str:
-    """The name of one of Whisper's languages in English ("en"), Russian ("ru") or Uzbek ("uz"), as it stands inside a
+    """The name of a language in English ("en"), Russian ("ru") or Uzbek ("uz"), as it stands inside a
     sentence. The code itself where there is none."""
     return _names(in_language).get(code, code)
 

@@ -17,6 +17,7 @@ FAINT = 0.1  # threshold for what might be speech
 SHORT = 30.0  # seconds
 SILENT = 1e-4  # peak, -80 dBFS: silence, or what dither leaves of it
 PADDING = 0.1  # seconds kept on either side, so that soft consonants survive
+MARGIN = 0.25  # seconds of its surroundings that the model hears with speech on either side, trained or served
 FRAME = 512  # samples at 16 kHz, 32 ms: one probability each
 CONTEXT = 64  # samples of the frame before that a frame is heard with
 STATE = (1, 1, 128)  # shape of each half of the network's memory

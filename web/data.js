@@ -933,7 +933,11 @@ export const LANGUAGE_NAMES = {
   "ha": "Hausa",
   "ba": "Bashkir",
   "jw": "Javanese",
-  "su": "Sundanese"
+  "su": "Sundanese",
+  "ku": "Kurdish",
+  "ky": "Kyrgyz",
+  "ug": "Uyghur",
+  "eo": "Esperanto"
  },
  "ru": {
   "en": "английский",
@@ -1034,7 +1038,11 @@ export const LANGUAGE_NAMES = {
   "ha": "хауса",
   "ba": "башкирский",
   "jw": "яванский",
-  "su": "сунданский"
+  "su": "сунданский",
+  "ku": "курдский",
+  "ky": "киргизский",
+  "ug": "уйгурский",
+  "eo": "эсперанто"
  },
  "uz": {
   "en": "ingliz",
@@ -1135,7 +1143,11 @@ export const LANGUAGE_NAMES = {
   "ha": "xausa",
   "ba": "boshqird",
   "jw": "yavan",
-  "su": "sundan"
+  "su": "sundan",
+  "ku": "kurd",
+  "ky": "qirgʻiz",
+  "ug": "uygʻur",
+  "eo": "esperanto"
  }
 };
 export const COLOURS = {
@@ -1183,6 +1195,7 @@ export const VOICE = {
  "SHORT": 30.0,
  "SILENT": 0.0001,
  "PADDING": 0.1,
+ "MARGIN": 0.25,
  "FRAME": 512,
  "CONTEXT": 64,
  "BLOCK": 1024

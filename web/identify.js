@@ -35,9 +35,10 @@ export class Identifier {
 
   async #one(waveform, progress, known = null) {
     let spans = known ?? (await find(this.graphs.voice, waveform));
-    if (!spans.length && !known) spans = await findFaint(this.graphs.voice, waveform);
+    const faint = !spans.length;
+    if (faint && !known) spans = await findFaint(this.graphs.voice, waveform);
     let { logits, starts, embedding, parts } = await this.#frames(waveform, join(spans, waveform.length), progress);
-    const told = starts.length ? await this.#decide(embedding, parts) : null;
+    const told = starts.length ? await this.#decide(embedding, parts, faint) : null;
     if (told && !told.isSpeech) {
       spans = [];
       logits = logits.subarray(0, 0);
@@ -136,11 +137,12 @@ export class Identifier {
   }
 
   // OnnxDetector of lid/model/onnx.py. The score is the mean over windows, as in lid/identify.py.
-  async #decide(embedding, parts) {
+  async #decide(embedding, parts, faint) {
     const { run, about, outputs } = this.graphs.decision;
     const wanted = ["speech_score", "sounds_like"].filter((name) => outputs.includes(name));
     const told = wanted.length ? await run({ embedding: [embedding, [1, embedding.length]] }, wanted) : {};
-    const isSpeech = !told.speech_score || told.speech_score.data[0] >= about.speech_threshold;
+    const needed = (faint ? about.faint_threshold : null) ?? about.speech_threshold; // older models have one
+    const isSpeech = !told.speech_score || told.speech_score.data[0] >= needed;
     if (!this.#canReject) return { isSpeech, openness: {} };
     let summed = 0,
       frames = 0;

@@ -1,10 +1,10 @@
 // Stretches of speech -> windows for the encoder, and frames -> a timeline: lid/identify.py.
-import { CODES, WINDOWS } from "./data.js";
+import { CODES, VOICE, WINDOWS } from "./data.js";
 import { round, softmax, split } from "./numbers.js";
 
 const { SAMPLE_RATE, FRAME_SAMPLES, FRAME_SECONDS, KEEP_PAUSES, TIMELINE_STEP, SHORT_PIECE } = WINDOWS;
 
-// [start, end] in seconds -> sample ranges of whole frames, short pauses kept inside.
+// [start, end] in seconds -> sample ranges of whole frames, short pauses and a margin inside.
 export function join(spans, samples) {
   const pieces = [];
   for (const [start, end] of spans) {
@@ -14,8 +14,10 @@ export function join(spans, samples) {
     if (before && first - before[1] <= KEEP_PAUSES * SAMPLE_RATE) before[1] = last;
     else pieces.push([first, last]);
   }
+  const margin = Math.trunc(VOICE.MARGIN * SAMPLE_RATE); // less than half of a pause that is cut, so pieces stay apart
+  const wider = ([first, last]) => [Math.max(0, first - margin), Math.min(samples, last + margin)];
   const whole = ([start, end]) => [start, start + Math.floor((end - start) / FRAME_SAMPLES) * FRAME_SAMPLES];
-  return pieces.map(whole).filter(([start, end]) => end > start);
+  return pieces.map(wider).map(whole).filter(([start, end]) => end > start);
 }
 
 // Pieces of speech -> windows of at most `longest` samples, each a list of ranges, in order.

@@ -16,8 +16,6 @@ from tqdm import tqdm
 from lid import audio, vad
 from lid.audio import SAMPLE_RATE
 
-MARGIN = 0.25  # seconds of the clip's own surroundings kept on either side of its speech
-
 
 class Waveforms(Sequence[np.ndarray]):
     """The speech of each clip in order: `waveforms[i]` is float32 (samples,) at 16 kHz, first to last speech."""
@@ -77,5 +75,5 @@ def trim(waveform: np.ndarray) -> np.ndarray:
     spans = vad.find(waveform)
     if not spans:
         return waveform
-    start, end = spans[0][0] - MARGIN, spans[-1][1] + MARGIN
+    start, end = spans[0][0] - vad.MARGIN, spans[-1][1] + vad.MARGIN
     return waveform[max(0, int(start * SAMPLE_RATE)) : int(end * SAMPLE_RATE)]

@@ -51,7 +51,8 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     detector = open_set.fitted(identifier).with_distances(embeddings, labels, _evidence(identifier, background)[1])
     detector = detector.with_score(*_evidence(identifier, parts.validation))
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
-    return detector.with_threshold([p.known_score for p in predictions if p.known_score is not None])
+    scores = np.array([p.known_score for p in predictions], float)
+    return detector.with_threshold(scores, np.asarray(parts.validation.labels))
 
 
 def fit_speech(
@@ -78,9 +79,8 @@ def fit_speech(
     speech = clip_embeddings(identifier.model, [crop(train[i]) for i in rng.integers(len(train), size=each)])
     as_they_are = [*noises, *(sounds.music(5.0, rng) for _ in range(each // 15))]
     noise = clip_embeddings(identifier.model, [*(crop(sound(number)) for number in range(each)), *as_they_are])
-    crops = (crop(waveform) for _ in range(CROPS) for waveform in validation)
-    held_out = clip_embeddings(identifier.model, [*validation, *crops])
-    return detector.with_speech(speech, noise, held_out)
+    crops = clip_embeddings(identifier.model, [crop(waveform) for _ in range(CROPS) for waveform in validation])
+    return detector.with_speech(speech, noise, clip_embeddings(identifier.model, list(validation)), crops)
 
 
 def _evidence(identifier: LanguageIdentifier, part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -87,6 +87,6 @@ def other_corpora(identifier: LanguageIdentifier, corpora: Mapping[str, Sequence
 
 def write(file: Path, metrics: dict) -> None:
     """Write metrics.json, and say the one number on the screen."""
-    file.write_text(json.dumps(metrics, indent=2) + "\n")
+    file.write_text(json.dumps(metrics, indent=1) + "\n")
     low, high = metrics["test"]["accuracy_95"]
     print(f"test accuracy {metrics['test']['accuracy']:.2%}, 95 % interval {low:.2%} to {high:.2%}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import logsumexp
 
+from lid import verdict
 from lid.audio import SAMPLE_RATE
 from lid.data import augment, sounds
 from lid.data.parts import Parts
@@ -50,15 +51,16 @@ def served(
     the out-of-set `languages`. Some of these are among the background languages `trained`, but with other voices.
 
     `known_refused`: the share of `known` refused, and of each language alone. `foreign`: for each out-of-set language
-    and for all, how well `known_score` keeps them apart, how many are refused, and `verdicts`. `foreign_groups`: the
-    same for the languages that trained with other voices, and for those never trained on. `roc`: the curve of each.
+    and for all, how well `known_score` keeps them apart, how many are refused, of how many of these it is said what
+    they sound like, of how many rightly, and `verdicts`. `foreign_groups`: the same for the languages that trained with
+    other voices, and for those never trained on. `roc`: the curve of each.
     """
     own = [p.known_score for p in known]
     languages = np.asarray(languages)
     seen = np.isin(languages, list(trained))
 
     def group(which: np.ndarray) -> dict:
-        return _against(own, [out_of_set[int(i)] for i in np.flatnonzero(which)])
+        return _against(own, [out_of_set[int(i)] for i in np.flatnonzero(which)], languages[which])
 
     of = {str(code): languages == code for code in np.unique(languages)} | {"all": np.ones(len(languages), bool)}
     groups = {name: which for name, which in {"other voices": seen, "never trained": ~seen}.items() if which.any()}
@@ -77,13 +79,18 @@ def served(
     }
 
 
-def _against(own: metrics.Scores, group: Sequence[Prediction]) -> dict:
-    """Out-of-set clips against the scores of the test clips. `confident_errors` is the share called one of the three
-    with a probability of CONFIDENT or more."""
+def _against(own: metrics.Scores, group: Sequence[Prediction], languages: np.ndarray) -> dict:
+    """Out-of-set clips, in these `languages`, against the scores of the test clips. `confident_errors` is the share
+    called one of the three with a probability of CONFIDENT or more."""
+    told = [verdict.decide(p).sounds_like for p in group]
     sure = [p.known is not False and max(p.probabilities.values()) >= CONFIDENT for p in group]
     return metrics.detection(own, [p.known_score for p in group]) | {
         "refused": round(float(np.mean([not p.known for p in group])), 5),
         "confident_errors": round(float(np.mean(sure)), 5),
+        "sounds_like": {
+            "told": sum(code is not None for code in told),
+            "right": sum(code == language for code, language in zip(told, languages, strict=True)),
+        },
         "verdicts": evaluate.verdicts(group),
     }
 

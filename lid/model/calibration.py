@@ -35,13 +35,14 @@ class Calibration:
     def fit(cls, logits: np.ndarray, labels: Sequence[int] | np.ndarray) -> "Calibration":
         """The temperature with the least negative log-likelihood on held-out logits (clips, classes).
 
-        The truth counts as a clip less than certain (Platt 1999): where all clips are right, none would be sure enough.
+        To these clips comes one that is as much of each class (as in Platt 1999): where all clips are right, none would
+        be sure enough.
         """
         from scipy.optimize import minimize_scalar  # a third of a second that answering a question need not wait for
 
         logits, clips = np.asarray(logits, np.float64), len(labels)
         classes = logits.shape[1]
-        truth = (np.eye(classes)[np.asarray(labels)] * clips + 1) / (clips + classes)
+        truth = (np.eye(classes)[np.asarray(labels)] * clips + 1 / classes) / (clips + 1)
 
         def loss(log_temperature: float) -> float:
             return -(truth * np.log(softmax(logits / np.exp(log_temperature)) + 1e-12)).sum(axis=1).mean()

@@ -99,6 +99,8 @@ class OnnxDetector:
         self.can_reject = bool(about.get("can_reject"))
         self.threshold = float(about.get("threshold", 0.0))
         self._speech_threshold = float(about.get("speech_threshold", 0.0))
+        faint = about.get("faint_threshold")  # older checkpoints have none
+        self._faint_threshold = self._speech_threshold if faint is None else float(faint)
         self._sounds_languages = tuple(about.get("sounds_languages", ()))
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
@@ -109,11 +111,12 @@ class OnnxDetector:
         """See `OpenSetDetector.score`; the logits follow from the embedding."""
         return float(self._run("known_score", embedding[None])[0])
 
-    def is_speech(self, embedding: np.ndarray) -> bool:
+    def is_speech(self, embedding: np.ndarray, faint: bool = False) -> bool:
         """See `OpenSetDetector.is_speech`."""
         if "speech_score" not in self._told:
             return True
-        return bool(self._run("speech_score", embedding[None])[0] >= self._speech_threshold)
+        needed = self._faint_threshold if faint else self._speech_threshold
+        return bool(self._run("speech_score", embedding[None])[0] >= needed)
 
     def sounds_like(self, embedding: np.ndarray) -> tuple[str, float] | None:
         """See `OpenSetDetector.sounds_like`."""

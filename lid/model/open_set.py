@@ -13,7 +13,10 @@ sum, or in older checkpoints the distance alone:
   distances alike. Embeddings are centred and scaled to length 1 first (Müller and Hein 2025, arXiv:2505.18032): how far
   out a clip lies says how clear it is, not what it is.
 - "sounds": what a second head says, which learnt from Whisper itself to tell Whisper's 99 languages apart (knowledge
-  distillation, Hinton et al. 2015, arXiv:1503.02531). The same head says what another language sounds like.
+  distillation, Hinton et al. 2015, arXiv:1503.02531).
+
+What another language sounds like, second head and rows say together: the one knows more languages, the others were told
+which is which.
 """
 
 import json
@@ -35,16 +38,17 @@ if TYPE_CHECKING:
     from lid.identify import LanguageIdentifier
 
 FILE_NAME = "background.safetensors"
-KEPT = 0.98  # share of the three languages' own validation clips that the threshold lets pass
+KEPT = 0.98  # share of each of the three languages' own validation clips that the threshold lets pass
 NOT_FITTED = "This detector cannot reject: `with_distances` was not called."
 HEARD = 0.998  # share of speech that counts as speech
-NUMBERS = ("threshold", "speech_threshold")
+NUMBERS = ("threshold", "speech_threshold", "faint_threshold")
 LISTS = ("sounds_languages", "sounds_trusted", "score_parts")  # in the file only where they are not empty
 # The share of each part in the score, once it is centred and scaled. Rows and distance know different things and are
 # about equally good. What Whisper says adds most on languages that were never trained on and takes from neighbours that
 # were; half a nat for each of its nats keeps both.
 SHARES = {"rows": 1.0, "distance": 1.0, "sounds": 0.5}
 ENOUGH = 4.0  # nats; that Whisper is surer than that of a language says no more
+ROWS_ASKED = 10  # background languages; of fewer, one always seems likely, so their rows are not asked what a clip is
 TRUSTED = 0.5  # share of a language's validation clips that the second head must name for its word to count there
 STORED_AS = {  # field -> name of the tensor in the file, which is older than the field's name
     "weight": "weight",
@@ -68,11 +72,12 @@ class OpenSetDetector:
     """What lies beside a checkpoint. Arrays are float32.
 
     `weight` (languages, width) and `bias` (languages,) are the head's rows of the background `languages`. A clip is
-    speech when the product of `speech_weight` (width,) with its embedding reaches `speech_threshold`; without that row
-    everything is speech. A clip is one of the three when its score reaches `threshold`. The score needs `global_mean`
-    (width,), which centres embeddings; of the centred ones at length 1 the mean of each of the three,
-    `language_means` (3, width), and the inverse of the covariance around them, `language_precision` (width, width);
-    and `background_mean` (width,) and `background_precision` (width, width) of all background languages together.
+    speech when the product of `speech_weight` (width,) with its embedding reaches `speech_threshold`, or where voice
+    detection finds none `faint_threshold`, if there is one; without that row everything is speech. A clip is one of the
+    three when its score reaches `threshold`. The score needs `global_mean` (width,), which centres embeddings; of the
+    centred ones at length 1 the mean of each of the three, `language_means` (3, width), and the inverse of the
+    covariance around them, `language_precision` (width, width); and `background_mean` (width,) and
+    `background_precision` (width, width) of all background languages together.
 
     `sounds_weight` (sounds_languages, width) and `sounds_bias` (sounds_languages,) are the second head, if there is
     one; `sounds_languages` are Whisper's codes. Of `sounds_trusted`, some of the three, its word counts in the score.
@@ -86,6 +91,7 @@ class OpenSetDetector:
     threshold: float = 0.0
     speech_weight: np.ndarray | None = None
     speech_threshold: float = 0.0
+    faint_threshold: float | None = None
     global_mean: np.ndarray | None = None
     language_means: np.ndarray | None = None
     language_precision: np.ndarray | None = None
@@ -149,15 +155,32 @@ class OpenSetDetector:
         sounds, place = self._sounds(embedding), self.sounds_languages.index(code)
         return float(min(sounds[place] - np.logaddexp.reduce(np.delete(sounds, place)), ENOUGH) - ENOUGH)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The languages that a clip in none of the three may be said to sound like; none without a second head."""
+        whispers = tuple(code for code in self.sounds_languages if code not in CODES)
+        return whispers + tuple(code for code in self.languages if self.asks_rows and code not in whispers)
+
+    @property
+    def asks_rows(self) -> bool:
+        """Whether the rows have a say in `sounds_like`."""
+        return bool(self.sounds_languages) and len(self.languages) >= ROWS_ASKED
+
     def sounds_like(self, embedding: np.ndarray) -> tuple[str, float] | None:
-        """The likeliest language beside the three, of a clip's embedding (width,), as Whisper's code, and its
-        probability among all languages beside the three. None without a second head."""
-        others = [place for place, code in enumerate(self.sounds_languages) if code not in CODES]
+        """The likeliest of `others`, of a clip's embedding (width,), and its probability among them. None where there
+        are none. It is the mean of what second head and rows say, each of the languages that it has."""
+        others = self.others
         if not others:
             return None
-        shares = softmax(self._sounds(embedding)[others])
+        shares = np.zeros(len(others))
+        whispers = [place for place, code in enumerate(self.sounds_languages) if code not in CODES]
+        shares[: len(whispers)] = softmax(self._sounds(embedding)[whispers])
+        if self.asks_rows:
+            rows = softmax((self.weight @ embedding + self.bias).astype(np.float64))
+            shares /= 2
+            shares[[others.index(code) for code in self.languages]] += rows / 2
         likeliest = int(np.argmax(shares))
-        return self.sounds_languages[others[likeliest]], float(shares[likeliest])
+        return others[likeliest], float(shares[likeliest])
 
     def _sounds(self, embedding: np.ndarray) -> np.ndarray:
         """Logits of the second head, float64 (sounds_languages,)."""
@@ -174,9 +197,12 @@ class OpenSetDetector:
         clip's embedding (width,): what the head's rows alone would say."""
         return float(np.logaddexp.reduce(logits) - np.logaddexp.reduce(self.weight @ embedding + self.bias))
 
-    def is_speech(self, embedding: np.ndarray) -> bool:
-        """Whether there is speech in a clip, by its embedding (width,)."""
-        return self.speech_weight is None or float(self.speech_weight @ embedding) >= self.speech_threshold
+    def is_speech(self, embedding: np.ndarray, faint: bool = False) -> bool:
+        """Whether there is speech in a clip, by its embedding (width,). `faint`: voice detection found none in it."""
+        if self.speech_weight is None:
+            return True
+        needed = self.faint_threshold if faint and self.faint_threshold is not None else self.speech_threshold
+        return float(self.speech_weight @ embedding) >= needed
 
     def with_distances(self, embeddings: np.ndarray, labels: np.ndarray, background: np.ndarray) -> "OpenSetDetector":
         """Fit means and precisions on embeddings (clips, width) of the three languages, with labels (clips,), and on
@@ -238,13 +264,18 @@ class OpenSetDetector:
         place = self.sounds_languages.index(code)
         return bool(np.mean([self._sounds(one).argmax() == place for one in embeddings]) >= TRUSTED)
 
-    def with_threshold(self, scores: Sequence[float]) -> "OpenSetDetector":
-        """The threshold that keeps KEPT of these scores, which are of clips in the three languages."""
-        return replace(self, threshold=round(float(np.quantile(scores, 1 - KEPT)), 4))
+    def with_threshold(self, scores: np.ndarray, labels: np.ndarray) -> "OpenSetDetector":
+        """The threshold that keeps KEPT of each language's scores (clips,), by their labels (clips,). One that kept so
+        much of all together would refuse the language whose voices differ most far more often than the others."""
+        lowest = min(np.quantile(scores[labels == label], 1 - KEPT) for label in np.unique(labels))
+        return replace(self, threshold=round(float(lowest), 4))
 
-    def with_speech(self, speech: np.ndarray, noise: np.ndarray, held_out: np.ndarray) -> "OpenSetDetector":
-        """Fit the row for speech on embeddings (clips, width) of speech and of noise, and set its threshold where HEARD
-        of the speech held out passes."""
+    def with_speech(
+        self, speech: np.ndarray, noise: np.ndarray, clips: np.ndarray, crops: np.ndarray
+    ) -> "OpenSetDetector":
+        """Fit the row for speech on embeddings (clips, width) of speech and of noise. HEARD of `clips` and `crops`,
+        speech held out as it was recorded and altered, pass its threshold. Voice detection finds none in nearly all
+        noise and in hardly any speech: where it does, a sound has to be as clearly speech as HEARD of `clips` alone."""
         from sklearn.linear_model import LogisticRegression
 
         scale = np.concatenate([speech, noise]).std(axis=0) + 1e-6
@@ -252,7 +283,8 @@ class OpenSetDetector:
             np.concatenate([speech, noise]) / scale, np.repeat([1, 0], [len(speech), len(noise)])
         )
         row = (fitted.coef_[0] / scale).astype(np.float32)
-        return replace(self, speech_weight=row, speech_threshold=float(np.quantile(held_out @ row, 1 - HEARD)))
+        lowest = [float(np.quantile(of @ row, 1 - HEARD)) for of in (np.concatenate([clips, crops]), clips)]
+        return replace(self, speech_weight=row, speech_threshold=lowest[0], faint_threshold=lowest[1])
 
     def unfitted(self) -> "OpenSetDetector":
         """With what was trained alone: rows and second head, without what is fitted once training is over."""

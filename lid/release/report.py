@@ -19,6 +19,7 @@ from lid.evaluation import MAP
 from lid.languages import CODES, NAMES, name_of
 from lid.model.open_set import KEPT
 from lid.release import card, figures, medium
+from lid.verdict import SAID
 
 ROOT = Path()  # the repository to read and to write: the current folder, wherever this package is installed
 TEMPLATES = Path(__file__).parent / "templates"
@@ -120,6 +121,7 @@ def fill(
         "calibration_table": _calibration_table(metrics["calibration"]),
         "language_calibration": _language_calibration(test.get("calibration_by_language", {})),
         "kept": KEPT,
+        "said": SAID,
         "score_text": _score_text(metrics.get("score_parts", [])),
         "known_refused": _known_refused(openness),
         "foreign_table": _foreign_table(openness),
@@ -289,13 +291,16 @@ def _foreign_table(openness: dict) -> str:
     if not foreign:
         return "Not measured."
     trained = {True: "with other voices", False: "no", None: "—"}
-    rows = [
-        [_language(code), trained[one.get("trained")], *_out_of_set(one)]
-        for code, one in foreign.items()
-        if code != "all"
-    ]
-    rows += [[f"all: {name}", "—", *_out_of_set(one)] for name, one in groups.items() if len(groups) > 1]
-    return _table(["language", "in training", *OUT_OF_SET], [*rows, ["**all**", "—", *_out_of_set(foreign["all"])]])
+    named = [(_language(code), trained[one.get("trained")], one) for code, one in foreign.items() if code != "all"]
+    named += [(f"all: {name}", "—", one) for name, one in groups.items() if len(groups) > 1]
+    rows = [[name, of, *_out_of_set(one), _told(one)] for name, of, one in [*named, ("**all**", "—", foreign["all"])]]
+    return _table(["language", "in training", *OUT_OF_SET, "said to sound like another: rightly"], rows)
+
+
+def _told(one: dict) -> str:
+    """Of how many refused clips it is said what they sound like, and of how many of these rightly."""
+    told = one.get("sounds_like")
+    return f"{told['told']}: {told['right']}" if told else "—"
 
 
 def _language(code: str) -> str:

@@ -105,7 +105,7 @@ def _texts(code: str) -> dict[str, Any]:
 
 
 def _names() -> dict[str, dict[str, str]]:
-    """Of every language of Whisper's: page language -> code -> name."""
+    """Of every language that has a name: page language -> code -> name."""
     with languages.NAMES_FILE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return {code: {row["code"]: row[code] for row in rows} for code in texts.ALL}

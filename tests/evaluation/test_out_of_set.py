@@ -49,6 +49,15 @@ def test_a_confident_error_is_sure_and_not_refused():
     assert result["foreign"]["all"]["verdicts"] == {"uz": 3, "ru": 0, "en": 0, "none": 1, "no_speech": 0}
 
 
+def test_what_refused_clips_are_said_to_sound_like_is_counted_with_the_language_spoken():
+    def refused(code: str, probability: float) -> Prediction:
+        return replace(heard(False, -1.0), sounds_like={"language": code, "probability": probability})
+
+    foreign = [refused("tr", 0.9), refused("az", 0.9), refused("tr", 0.1), heard(False, -1.0), heard(True, 1.0)]
+    result = out_of_set.served([heard(True, 2.0)], ["uz"], foreign, ["tr"] * 5, ["tr"])
+    assert result["foreign"]["tr"]["sounds_like"] == {"told": 2, "right": 1}  # the third is not likely enough to say
+
+
 def test_silence_and_made_up_sounds_are_no_speech():
     found = out_of_set.no_speech(LanguageIdentifier.load(), [], each=4)
     assert found["silence"]["accuracy"] == 1.0

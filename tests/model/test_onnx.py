@@ -105,6 +105,7 @@ def test_the_graph_decides_as_the_detector_that_was_fitted():
     for embedding in around.astype(np.float32):
         logits = graph.logits(embedding[None])[0]
         assert graph.score(logits, embedding) == pytest.approx(fitted.score(logits, embedding), abs=0.03, rel=3e-3)
-        assert graph.is_speech(embedding) == fitted.is_speech(embedding)
+        for faint in (False, True):
+            assert graph.is_speech(embedding, faint) == fitted.is_speech(embedding, faint)
         (code, share), (expected, probability) = graph.sounds_like(embedding), fitted.sounds_like(embedding)
         assert (code, share) == (expected, pytest.approx(probability, abs=1e-3))

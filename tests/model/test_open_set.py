@@ -1,5 +1,7 @@
 """What is none of the three, and what is no speech."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -61,10 +63,11 @@ def test_what_moves_a_clip_from_everything_alike_leaves_its_score(detector):
     assert abs(fitted.relative_distance(ordinary) - fitted.relative_distance(odd)) < lost
 
 
-def test_the_threshold_keeps_its_share(detector):
-    scores = np.arange(1000.0)
-    kept = scores >= detector.with_threshold(scores).threshold
-    assert kept.mean() == pytest.approx(open_set.KEPT, abs=0.002)
+def test_the_threshold_keeps_its_share_of_each_language(detector):
+    scores, labels = np.arange(3000.0), np.repeat([0, 1, 2], 1000)  # the first language's lie lowest
+    kept = scores >= detector.with_threshold(scores, labels).threshold
+    shares = [kept[labels == label].mean() for label in range(3)]
+    assert shares == pytest.approx([open_set.KEPT, 1, 1], abs=0.002)
 
 
 def test_a_temperature_divides_the_evidence(detector):
@@ -77,15 +80,28 @@ def test_a_temperature_divides_the_evidence(detector):
 def test_speech_is_told_from_noise(detector):
     rng = np.random.default_rng(0)
     speech, noise = rng.normal(1, 0.3, (200, 3)), rng.normal(-1, 0.3, (200, 3))
-    learnt = detector.with_speech(speech[:100], noise[:100], speech[100:])
+    learnt = detector.with_speech(speech[:100], noise[:100], speech[100:], speech[100:])
     assert np.mean([learnt.is_speech(one) for one in speech[100:]]) > 0.97
     assert np.mean([learnt.is_speech(one) for one in noise[100:]]) < 0.03
     assert detector.is_speech(noise[0])  # nothing learnt: everything passes
 
 
+def test_a_sound_without_detected_voice_has_to_be_more_clearly_speech(detector):
+    rng = np.random.default_rng(0)
+    speech, noise = rng.normal(1, 0.3, (200, 3)), rng.normal(-1, 0.3, (200, 3))
+    learnt = detector.with_speech(speech, noise, clips=speech, crops=speech - 0.8)
+    doubtful = speech.mean(axis=0) - 0.9
+    assert learnt.is_speech(doubtful)
+    assert not learnt.is_speech(doubtful, faint=True)
+    assert learnt.is_speech(speech.mean(axis=0), faint=True)
+    older = replace(learnt, faint_threshold=None)  # as files from before have it
+    assert older.is_speech(doubtful, faint=True)
+
+
 def test_it_comes_back_from_its_file(detector, tmp_path):
     assert OpenSetDetector.load(tmp_path) is None
-    learnt = detector.with_speech(np.ones((5, 3)), -np.ones((5, 3)), np.ones((5, 3))).with_threshold(np.ones(3))
+    learnt = detector.with_speech(np.ones((5, 3)), -np.ones((5, 3)), np.ones((5, 3)), np.ones((5, 3)))
+    learnt = learnt.with_threshold(np.ones(3), np.arange(3))
     embeddings = np.random.default_rng(0).normal(size=(30, 3))
     learnt = learnt.with_distances(embeddings, np.arange(30) % 3, embeddings[:20] - 4)
     learnt.save(tmp_path)
@@ -127,6 +143,19 @@ def test_what_it_sounds_like_is_the_likeliest_language_beside_the_three(hearing)
     code, probability = hearing.sounds_like(np.array([9.0, 2.0, 0.0]))  # most of all Russian, which is not asked
     assert code == "tr"
     assert probability == pytest.approx(np.exp(2) / (np.exp(2) + 1))  # against Persian alone
+
+
+def test_many_background_rows_have_half_a_say_in_what_it_sounds_like(hearing):
+    """Here Kurdish, which the second head does not know, and nine others; the rows of a few are not asked."""
+    codes = ("ku", "tr", "fa", "kk", "az", "uk", "ar", "pl", "de", "it")
+    weight = np.zeros((10, 3), np.float32)
+    weight[0, 2] = 20.0
+    asked = replace(hearing, languages=codes, weight=weight, bias=np.zeros(10, np.float32))
+    kurdish = np.array([0.0, 0.0, 1.0])  # to the second head, as much Turkish as Persian
+    assert sorted(asked.others) == sorted(codes)
+    assert asked.sounds_like(kurdish) == ("ku", pytest.approx(0.5, abs=1e-3))
+    few = replace(asked, languages=codes[:9], weight=weight[:9], bias=np.zeros(9, np.float32))
+    assert few.sounds_like(kurdish) == ("tr", pytest.approx(0.5))
 
 
 def test_without_a_second_head_nothing_is_said(detector):

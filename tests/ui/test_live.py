@@ -33,8 +33,8 @@ def test_answers_keep_their_distance_and_wait_for_something_to_hear():
 @pytest.mark.parametrize(
     ("shares", "fields", "speech", "kind"),
     [
-        ([0.97, 0.02, 0.01], {}, NAMED_AFTER - 0.1, "listening"),
-        ([0.97, 0.02, 0.01], {}, NAMED_AFTER, "uz"),
+        ([0.98, 0.01, 0.01], {}, NAMED_AFTER - 0.1, "listening"),
+        ([0.98, 0.01, 0.01], {}, NAMED_AFTER, "uz"),
         ([0.9, 0.05, 0.05], {}, NAMED_AFTER, "listening"),  # not sure enough for so little speech
         ([0.9, 0.05, 0.05], {}, OTHERS_AFTER, "uz"),
         ([0.97, 0.02, 0.01], {"known": False}, OTHERS_AFTER - 0.1, "listening"),

@@ -29,7 +29,8 @@ def build(weight: np.ndarray, bias: np.ndarray, detector: OpenSetDetector | None
             "languages": list(detector.languages),
             "threshold": detector.threshold,
             "speech_threshold": detector.speech_threshold,
-            "sounds_languages": [code for code in detector.sounds_languages if code not in CODES],
+            "faint_threshold": detector.faint_threshold,
+            "sounds_languages": list(detector.others),
         }
 
     def describe(builder: GraphBuilder) -> None:
@@ -55,23 +56,39 @@ class _Decision:
         sounds = None
         if detector.sounds_weight is not None and detector.sounds_bias is not None:
             sounds = self.linear("sounds", detector.sounds_weight, detector.sounds_bias)
-            others = [place for place, code in enumerate(detector.sounds_languages) if code not in CODES]
-            self.builder.add_output(op.Softmax(op.Gather(sounds, others, axis=1), axis=-1), "sounds_like")
+        rows = self.linear("rows", detector.weight, detector.bias) if len(detector.languages) else None
+        if sounds is not None:
+            self.builder.add_output(self._shares(detector, sounds, rows), "sounds_like")
         if detector.can_reject:
-            self.builder.add_output(op.Max(self._score(detector, logits, sounds), NO_SPEECH), "known_score")
+            score = self._score(detector, logits, sounds, rows)
+            self.builder.add_output(op.Max(score, NO_SPEECH), "known_score")
 
     def linear(self, name: str, weight: np.ndarray, bias: np.ndarray) -> ir.Value:
         """(batch, width) -> (batch, rows), of weight (rows, width) and bias (rows,)."""
         product = self.op.MatMul(self.embedding, self._constant(f"{name}.weight", weight.T))
         return self.op.Add(product, self._constant(f"{name}.bias", bias))
 
-    def _score(self, detector: OpenSetDetector, logits: ir.Value, sounds: ir.Value | None) -> ir.Value:
+    def _shares(self, detector: OpenSetDetector, sounds: ir.Value, rows: ir.Value | None) -> ir.Value:
+        """Of `OpenSetDetector.sounds_like`, the shares of all its languages."""
+        op, others = self.op, detector.others
+        whispers = [place for place, code in enumerate(detector.sounds_languages) if code not in CODES]
+        shares = op.Softmax(op.Gather(sounds, whispers, axis=1), axis=-1)
+        if rows is None or not detector.asks_rows:
+            return shares
+        places = np.zeros((len(detector.languages), len(others)), np.float32)
+        places[np.arange(len(detector.languages)), [others.index(code) for code in detector.languages]] = 1
+        told = op.MatMul(op.Softmax(rows, axis=-1), self._constant("rows.places", places))
+        return op.Mul(op.Add(op.Pad(shares, [0, 0, 0, len(others) - len(whispers)]), told), 0.5)
+
+    def _score(
+        self, detector: OpenSetDetector, logits: ir.Value, sounds: ir.Value | None, rows: ir.Value | None
+    ) -> ir.Value:
         """`OpenSetDetector.score`."""
         if not detector.score_parts:
             return self._relative_distance(detector)
         parts = []
         for place, name in enumerate(detector.score_parts):
-            part = self._part(name, detector, logits, sounds)
+            part = self._part(name, detector, logits, sounds, rows)
             middle, spread, share = (
                 float(values[place])
                 for values in (detector.score_middle, detector.score_spread, detector.score_share)
@@ -80,12 +97,18 @@ class _Decision:
             parts.append(self.op.Mul(self.op.Sub(part, middle), share / spread))
         return self.op.Sum(*parts)
 
-    def _part(self, name: str, detector: OpenSetDetector, logits: ir.Value, sounds: ir.Value | None) -> ir.Value:
+    def _part(
+        self,
+        name: str,
+        detector: OpenSetDetector,
+        logits: ir.Value,
+        sounds: ir.Value | None,
+        rows: ir.Value | None,
+    ) -> ir.Value:
         op = self.op
         if name == "distance":
             return self._relative_distance(detector)
         if name == "rows":
-            rows = self.linear("rows", detector.weight, detector.bias)
             return op.Sub(op.ReduceLogSumExp(logits, [1], keepdims=0), op.ReduceLogSumExp(rows, [1], keepdims=0))
         if sounds is None:
             raise ValueError("The score has a part of the second head, and there is none.")
