@@ -17,6 +17,7 @@ from lid.model.calibration import Calibration
 from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
 
+ODDS_CLIPS = 700  # of each of the three, and thrice as many of the background, for the logistic regression
 KNOWN_CLIPS = 250  # of each of the three languages, to fit where it lies; 500 gained nothing (docs/LOG.md)
 CROPS = 3  # of each validation clip: the threshold of that row hangs on the oddest few of all
 SPEECH_CLIPS = 900  # crops of speech, and as many of sounds without, for the row that tells them apart
@@ -40,8 +41,8 @@ def fit(
 
 
 def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
-    """The identifier's detector with new distances, from training clips, and a new score and threshold, from validation
-    clips.
+    """The identifier's detector with new distances and a new regression, from training clips, and a new score and
+    threshold, from validation clips.
 
     Pauses are cut as in serving: corpora differ in theirs, and whole clips lie elsewhere.
     """
@@ -49,6 +50,9 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     background = parts.train.where(lambda clip: clip.language not in CODES)
     _, embeddings, labels = _evidence(identifier, known)
     detector = open_set.fitted(identifier).with_distances(embeddings, labels, _evidence(identifier, background)[1])
+    rng = np.random.default_rng(5)
+    own, others = parts.train.sample(ODDS_CLIPS), background.evenly(3 * ODDS_CLIPS)
+    detector = detector.with_regression(*(_as_recorded_and_altered(identifier, part, rng) for part in (own, others)))
     detector = detector.with_score(*_evidence(identifier, parts.validation))
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)
     scores = np.array([p.known_score for p in predictions], float)
@@ -81,6 +85,12 @@ def fit_speech(
     noise = clip_embeddings(identifier.model, [*(crop(sound(number)) for number in range(each)), *as_they_are])
     crops = clip_embeddings(identifier.model, [crop(waveform) for _ in range(CROPS) for waveform in validation])
     return detector.with_speech(speech, noise, clip_embeddings(identifier.model, list(validation)), crops)
+
+
+def _as_recorded_and_altered(identifier: LanguageIdentifier, part: Part, rng: np.random.Generator) -> np.ndarray:
+    """Embeddings (clips, width) of a part's clips, and of a copy of each through a channel drawn at random."""
+    altered = Part(part.clips, [augment.augment(waveform, rng) for waveform in part.speech])
+    return np.concatenate([_evidence(identifier, one)[1] for one in (part, altered)])
 
 
 def _evidence(identifier: LanguageIdentifier, part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

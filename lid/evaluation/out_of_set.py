@@ -97,8 +97,9 @@ def _against(own: metrics.Scores, group: Sequence[Prediction], languages: np.nda
 
 def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_set: Sequence[np.ndarray]) -> dict:
     """Scores on the same clips: what is served, where that is a sum of parts; relative Mahalanobis distance (Ren et al.
-    2021), and distance to the nearest language alone (Lee et al. 2018), both of normalised embeddings; the head's rows
-    of background languages; energy (Liu et al. 2020); and the largest probability (Hendrycks and Gimpel 2017)."""
+    2021), distance to the nearest language alone (Lee et al. 2018) and a logistic regression, if there is one, all of
+    normalised embeddings; the head's rows of background languages; energy (Liu et al. 2020); and the largest
+    probability (Hendrycks and Gimpel 2017)."""
     detector = open_set.fitted(identifier)
     parts = detector.score_parts
     scores: dict[str, list[np.ndarray]] = {}
@@ -114,6 +115,8 @@ def compare(identifier: LanguageIdentifier, known: Sequence[np.ndarray], out_of_
             "energy": logsumexp(logits, axis=1),
             "largest probability": softmax(logits).max(axis=1),
         }
+        if "regression" in parts:
+            values["logistic regression"] = [detector.regression(one) for one in embeddings]
         if parts:
             values[f"{', '.join(parts)} (served)"] = [detector.score(*one) for one in pairs]
         for name, of in values.items():

@@ -4,14 +4,17 @@ While training, the head has a row for each background language beside the three
 so that it stays an ordinary one; what else it knows lies beside it in `background.safetensors`: those rows, a row that
 tells speech from noise and music, and where training clips of the three languages and of the background languages lie,
 the last two fitted once training is over. All look at a clip's embedding: the mean over its frames of the classifier's
-input. Three things are read from it, each higher for what is more surely one of the three; the score is their weighted
-sum, or in older checkpoints the distance alone:
+input. Four things are read from it, each higher for what is more surely one of the three; the score is the weighted sum
+of those that there are, or in older checkpoints the distance alone:
 
 - "rows": log-odds of the three languages against the background languages, by the rows of the head.
 - "distance": how much nearer the embedding is to the nearest of the three than to the background as a whole (relative
   Mahalanobis distance, Ren et al. 2021, arXiv:2106.09022): what is odd about a clip's voice, room or length moves both
   distances alike. Embeddings are centred and scaled to length 1 first (Müller and Hein 2025, arXiv:2505.18032): how far
   out a clip lies says how clear it is, not what it is.
+- "regression": log-odds of the three languages against the background by a logistic regression on such embeddings, of
+  clips as recorded and through channels: what tells all three from the background, where rows and distance look for the
+  nearest of them.
 - "sounds": what a second head says, which learnt from Whisper itself to tell Whisper's 99 languages apart (knowledge
   distillation, Hinton et al. 2015, arXiv:1503.02531).
 
@@ -43,11 +46,12 @@ NOT_FITTED = "This detector cannot reject: `with_distances` was not called."
 HEARD = 0.998  # share of speech that counts as speech
 NUMBERS = ("threshold", "speech_threshold", "faint_threshold")
 LISTS = ("sounds_languages", "sounds_trusted", "score_parts")  # in the file only where they are not empty
-# The share of each part in the score, once it is centred and scaled. Rows and distance know different things and are
-# about equally good. What Whisper says adds most on languages that were never trained on and takes from neighbours that
-# were; half a nat for each of its nats keeps both.
-SHARES = {"rows": 1.0, "distance": 1.0, "sounds": 0.5}
+# The share of each part in the score, once it is centred and scaled. The first three know different things, and none is
+# much better than another. What Whisper says adds most on languages that were never trained on and takes from
+# neighbours that were; half a nat for each of its nats keeps both.
+SHARES = {"rows": 1.0, "distance": 1.0, "regression": 1.0, "sounds": 0.5}
 ENOUGH = 4.0  # nats; that Whisper is surer than that of a language says no more
+PULL = 10.0  # scikit-learn's C of the logistic regression; from 1 to 100 it makes no difference (docs/LOG.md)
 ROWS_ASKED = 10  # background languages; of fewer, one always seems likely, so their rows are not asked what a clip is
 TRUSTED = 0.5  # share of a language's validation clips that the second head must name for its word to count there
 STORED_AS = {  # field -> name of the tensor in the file, which is older than the field's name
@@ -59,6 +63,8 @@ STORED_AS = {  # field -> name of the tensor in the file, which is older than th
     "language_precision": "precision",
     "background_mean": "rest_centre",
     "background_precision": "rest_precision",
+    "odds_weight": "odds_weight",
+    "odds_bias": "odds_bias",
     "sounds_weight": "sounds_weight",
     "sounds_bias": "sounds_bias",
     "score_middle": "score_middle",
@@ -77,7 +83,8 @@ class OpenSetDetector:
     three when its score reaches `threshold`. The score needs `global_mean` (width,), which centres embeddings; of the
     centred ones at length 1 the mean of each of the three, `language_means` (3, width), and the inverse of the
     covariance around them, `language_precision` (width, width); and `background_mean` (width,) and
-    `background_precision` (width, width) of all background languages together.
+    `background_precision` (width, width) of all background languages together. `odds_weight` (width,) and `odds_bias`
+    (1,) are a logistic regression on the same centred embeddings of length 1, if there is one.
 
     `sounds_weight` (sounds_languages, width) and `sounds_bias` (sounds_languages,) are the second head, if there is
     one; `sounds_languages` are Whisper's codes. Of `sounds_trusted`, some of the three, its word counts in the score.
@@ -97,6 +104,8 @@ class OpenSetDetector:
     language_precision: np.ndarray | None = None
     background_mean: np.ndarray | None = None
     background_precision: np.ndarray | None = None
+    odds_weight: np.ndarray | None = None
+    odds_bias: np.ndarray | None = None
     sounds_languages: tuple[str, ...] = ()
     sounds_weight: np.ndarray | None = None
     sounds_bias: np.ndarray | None = None
@@ -131,11 +140,19 @@ class OpenSetDetector:
         return float(max(self.score_share @ scaled, NO_SPEECH))
 
     def part(self, name: str, logits: np.ndarray, embedding: np.ndarray) -> float:
-        """One of the three parts of the score, of a clip's logits (3,) and embedding (width,), as it is: "rows",
-        "distance" or "sounds"."""
+        """A part of the score, by its name in SHARES, of a clip's logits (3,) and embedding (width,), as it is."""
         if name == "rows":
             return self.log_odds(logits, embedding)
-        return self.relative_distance(embedding) if name == "distance" else self.agreement(logits, embedding)
+        if name == "distance":
+            return self.relative_distance(embedding)
+        return self.regression(embedding) if name == "regression" else self.agreement(logits, embedding)
+
+    def regression(self, embedding: np.ndarray) -> float:
+        """Log-odds (nats) of the three languages against the background by the logistic regression, of an embedding
+        (width,). Raises ValueError where that is not fitted."""
+        if self.odds_weight is None or self.odds_bias is None:
+            raise ValueError(NOT_FITTED)
+        return float(_normalised(embedding, self.global_mean) @ self.odds_weight + self.odds_bias[0])
 
     def relative_distance(self, embedding: np.ndarray) -> float:
         """Of a clip's embedding (width,): half its squared distance from the background languages, less half that from
@@ -225,6 +242,19 @@ class OpenSetDetector:
         arrays: dict[str, Any] = {name: values.astype(np.float32) for name, values in fitted.items()}
         return replace(self, **arrays)
 
+    def with_regression(self, embeddings: np.ndarray, background: np.ndarray) -> "OpenSetDetector":
+        """Fit the logistic regression on embeddings (clips, width) of the three languages and of the background
+        languages (other clips, width). `with_distances` comes first: it centres them."""
+        from sklearn.linear_model import LogisticRegression
+
+        seen = _normalised(np.concatenate([embeddings, background]), self.global_mean)
+        scale = seen.std(axis=0) + 1e-6
+        fitted = LogisticRegression(C=PULL, class_weight="balanced", max_iter=5000).fit(
+            seen / scale, np.repeat([1, 0], [len(embeddings), len(background)])
+        )
+        weight = (fitted.coef_[0] / scale).astype(np.float32)
+        return replace(self, odds_weight=weight, odds_bias=fitted.intercept_.astype(np.float32))
+
     def with_rows(self, weight: np.ndarray, bias: np.ndarray) -> "OpenSetDetector":
         """With other rows for the same background languages: `weight` (languages, width) and `bias` (languages,)."""
         return replace(self, weight=np.asarray(weight, np.float32), bias=np.asarray(bias, np.float32))
@@ -239,18 +269,19 @@ class OpenSetDetector:
         """Fit which languages the second head is trusted with, and the score's parts, on validation clips of the three:
         logits (clips, 3), embeddings (clips, width) and labels (clips,), indices into CODES.
 
-        Rows and distance are counted from their median, in halves of the range from the 16th to the 84th percentile,
+        All but "sounds" are counted from their median, in halves of the range from the 16th to the 84th percentile,
         which is a standard deviation where they are normally distributed. The part "sounds" stays as it is: it is 0 for
         most clips, so it has no spread to go by. The threshold is to be fitted anew.
         """
         trusted = tuple(code for label, code in enumerate(CODES) if self._named(code, embeddings[labels == label]))
         fitted = replace(self, sounds_trusted=trusted)
         middle, spread = {"sounds": 0.0}, {"sounds": 1.0}
-        for name in ("rows", "distance"):
+        spread_out = ("rows", "distance") if self.odds_weight is None else ("rows", "distance", "regression")
+        for name in spread_out:
             values = [fitted.part(name, *one) for one in zip(logits, embeddings, strict=True)]
             low, middle[name], high = np.quantile(values, (0.16, 0.5, 0.84))
             spread[name] = max((high - low) / 2, 1e-6)
-        parts = tuple(name for name in SHARES if name != "sounds" or trusted)
+        parts = tuple(name for name in SHARES if name in spread_out or (name == "sounds" and trusted))
         numbers = {"score_middle": middle, "score_spread": spread, "score_share": SHARES}
         arrays: dict[str, Any] = {
             field: np.array([of[name] for name in parts], np.float32) for field, of in numbers.items()

@@ -80,6 +80,8 @@ def verdicts(rows: dict[str, dict[str, int]], file: Path) -> None:
 
 def seconds(lengths: dict[str, dict], file: Path) -> None:
     """Accuracy on the first seconds of clips, of all and of each language, with 95 % intervals."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes(7, 4.5)
     names, lowest = list(lengths), 1.0
     lines = [("all", "all three", "black")] + [(code, NAMES[code], COLOURS[code]) for code in CODES]
@@ -100,6 +102,7 @@ def seconds(lengths: dict[str, dict], file: Path) -> None:
     ]
     axes.set_xticks(range(len(names)), ticks)
     axes.set(xlabel="speech heard, from the start of the clip", ylabel="accuracy", ylim=(max(0.0, lowest - 0.02), 1.01))
+    axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))  # whole percents, as they are labelled
     axes.yaxis.set_major_formatter(_percent())
     axes.grid(axis="y", color="0.9")
     axes.legend(loc="lower right", frameon=False)
@@ -213,6 +216,7 @@ def _axes(width: float, height: float, columns: int = 1) -> tuple:
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "lid"  # the same file for the same numbers
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: it can be read aloud and searched, in half the size
     from matplotlib import pyplot
 
     return pyplot.subplots(1, columns, figsize=(width, height), layout="constrained")

@@ -65,6 +65,8 @@ DISTANCE = (
 SCORE_PARTS = {  # of `known_score`, where it is a sum; where it is not, it is the distance alone
     "rows": "the log-odds of the three languages against the head's rows of the background languages",
     "distance": DISTANCE,
+    "regression": "the log-odds of the three languages against the background by a logistic regression on embeddings, "
+    "of clips as recorded and through channels",
     "sounds": "whether a second head, which learnt from Whisper to tell its 99 languages apart, agrees",
 }
 

@@ -37,7 +37,7 @@ def test_score_and_threshold_are_fitted_on_validation_as_served(identifier: Lang
     detector = OpenSetDetector.load(MODEL).with_sounds(("ru", "en", "tr"), weight, -middle)
 
     fitted = fit.fit_known(identifier.with_detector(detector), parts)
-    assert fitted.score_parts == ("rows", "distance", "sounds")
+    assert fitted.score_parts == ("rows", "distance", "regression", "sounds")
     assert fitted.sounds_trusted == ("ru", "en")  # Uzbek is none of its languages
     rows = [fitted.log_odds(*one) for one in zip(logits, embeddings, strict=True)]
     assert fitted.score_middle[0] == pytest.approx(np.median(rows), abs=0.1)

@@ -211,8 +211,26 @@ def test_the_score_of_an_older_file_is_the_distance(detector, tmp_path):
     assert older.sounds_like(embeddings[0]) is None
 
 
+def test_the_regression_counts_in_the_score_where_it_was_fitted(detector):
+    rng = np.random.default_rng(1)
+    logits, embeddings, labels = own(rng)
+    background = rng.normal([0, 6, 0], 1.0, (300, 3))
+    plain = detector.with_distances(embeddings, labels, background)
+    with pytest.raises(ValueError, match="with_distances"):
+        detector.with_regression(embeddings, background)
+    regressed = plain.with_regression(embeddings, background)
+    assert min(map(regressed.regression, embeddings[::20])) > 0 > max(map(regressed.regression, background[::20]))
+    assert plain.with_score(logits, embeddings, labels).score_parts == ("rows", "distance")
+    scored = regressed.with_score(logits, embeddings, labels)
+    assert scored.score_parts == ("rows", "distance", "regression")
+    assert scored.score(UZBEK, embeddings[0]) > scored.score(UZBEK, background[0])
+
+
 def test_second_head_and_score_come_back_from_their_file(hearing, tmp_path):
-    trusting = fitted(hearing)
+    rng = np.random.default_rng(2)
+    logits, embeddings, labels = own(rng)
+    trusting = fitted(hearing).with_regression(embeddings, rng.normal([0, 6, 0], 1.0, (300, 3)))
+    trusting = trusting.with_score(logits, embeddings, labels)
     trusting.save(tmp_path)
     loaded = OpenSetDetector.load(tmp_path)
     embedding = np.array([1.0, 3.0, 0.0])

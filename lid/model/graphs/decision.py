@@ -47,6 +47,7 @@ def build(weight: np.ndarray, bias: np.ndarray, detector: OpenSetDetector | None
 class _Decision:
     def __init__(self, builder: GraphBuilder, embedding: ir.Value):
         self.builder, self.op, self.embedding = builder, builder.op, embedding
+        self._centred: ir.Value | None = None  # made once, for all that look at it
 
     def describe(self, detector: OpenSetDetector, logits: ir.Value) -> None:
         op = self.op
@@ -108,6 +109,8 @@ class _Decision:
         op = self.op
         if name == "distance":
             return self._relative_distance(detector)
+        if name == "regression":
+            return self._regression(detector)
         if name == "rows":
             return op.Sub(op.ReduceLogSumExp(logits, [1], keepdims=0), op.ReduceLogSumExp(rows, [1], keepdims=0))
         if sounds is None:
@@ -132,14 +135,25 @@ class _Decision:
 
     def _relative_distance(self, detector: OpenSetDetector) -> ir.Value:
         """`OpenSetDetector.relative_distance`."""
-        op = self.op
-        centred = op.Sub(self.embedding, self._constant("global_mean", detector.global_mean))
-        length = op.Max(op.ReduceL2(centred, [1], keepdims=1), 1e-9)
-        normalised = op.Div(centred, length)
+        op, normalised = self.op, self._normalised(detector)
         language = self._squared(normalised, "language", detector.language_means, detector.language_precision)
         background = self._squared(normalised, "background", detector.background_mean, detector.background_precision)
         nearest = op.ReduceMin(language, [1], keepdims=0)
         return op.Div(op.Sub(op.Squeeze(background, [1]), nearest), 2.0)
+
+    def _regression(self, detector: OpenSetDetector) -> ir.Value:
+        """`OpenSetDetector.regression`."""
+        weight = None if detector.odds_weight is None else detector.odds_weight[:, None]
+        product = self.op.MatMul(self._normalised(detector), self._constant("odds.weight", weight))
+        return self.op.Squeeze(self.op.Add(product, self._constant("odds.bias", detector.odds_bias)), [1])
+
+    def _normalised(self, detector: OpenSetDetector) -> ir.Value:
+        """The embeddings, centred, at length 1."""
+        if self._centred is None:
+            op = self.op
+            centred = op.Sub(self.embedding, self._constant("global_mean", detector.global_mean))
+            self._centred = op.Div(centred, op.Max(op.ReduceL2(centred, [1], keepdims=1), 1e-9))
+        return self._centred
 
     def _squared(self, rows: ir.Value, name: str, means: np.ndarray | None, precision: np.ndarray | None) -> ir.Value:
         """Squared Mahalanobis distances (batch, means) from means (means, width), or from one (width,)."""
