@@ -75,7 +75,8 @@ def test_other_scores_come_beside_ours():
     noise = [np.random.default_rng(seed).normal(0, 0.1, 24_000).astype(np.float32) for seed in range(3)]
     scores = out_of_set.compare(identifier, speech, noise)
     assert set(scores) == {
-        "rows, distance, sounds (served)",
+        "rows, distance, regression, sounds (served)",
+        "logistic regression",
         "relative Mahalanobis distance",
         "Mahalanobis distance",
         "background languages",
