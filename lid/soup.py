@@ -9,8 +9,8 @@ The mean of runs that began alike, with different seeds, is often better on the 
 model soup, Wortsman et al. 2022, arXiv:2203.05482). So is an encoder averaged with the one that it was made from
 (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903), at some cost on what is familiar. The head is the first run's. Runs
 that went on from a trained checkpoint (--init-from) can be averaged with that, head and all.
-After averaging, temperature, row for speech, distances and thresholds are fitted anew. One run averaged with nothing
-keeps its weights and its temperature: only the distances and the threshold for the three languages are fitted anew.
+After averaging, temperature, row for speech and what tells the three languages from others are fitted anew. One run
+averaged with nothing keeps its weights and its temperature: only what tells the three from others is fitted anew.
 
 Fitting and measuring need the data of the runs, which must all have the same split. Where the data is says the
 settings.json of the first run; flags given here come first. Older runs and folders such as assets/model have no such
