@@ -17,7 +17,7 @@ from lid.model.calibration import Calibration
 from lid.model.checkpoint import Checkpoint
 from lid.model.open_set import OpenSetDetector
 
-ODDS_CLIPS = 700  # of each of the three, and thrice as many of the background, for the logistic regression
+REGRESSION_CLIPS = 700  # of each of the three, and thrice as many of the background, for the logistic regression
 KNOWN_CLIPS = 250  # of each of the three languages, to fit where it lies; 500 gained nothing (docs/LOG.md)
 CROPS = 3  # of each validation clip: the threshold of that row hangs on the oddest few of all
 SPEECH_CLIPS = 900  # crops of speech, and as many of sounds without, for the row that tells them apart
@@ -51,7 +51,7 @@ def fit_known(identifier: LanguageIdentifier, parts: Parts) -> OpenSetDetector:
     _, embeddings, labels = _evidence(identifier, known)
     detector = open_set.fitted(identifier).with_distances(embeddings, labels, _evidence(identifier, background)[1])
     rng = np.random.default_rng(5)
-    own, others = parts.train.sample(ODDS_CLIPS), background.evenly(3 * ODDS_CLIPS)
+    own, others = parts.train.sample(REGRESSION_CLIPS), background.evenly(3 * REGRESSION_CLIPS)
     detector = detector.with_regression(*(_as_recorded_and_altered(identifier, part, rng) for part in (own, others)))
     detector = detector.with_score(*_evidence(identifier, parts.validation))
     predictions = evaluate.identify(identifier.with_detector(detector), parts.validation.clips)

@@ -51,7 +51,7 @@ LISTS = ("sounds_languages", "sounds_trusted", "score_parts")  # in the file onl
 # neighbours that were; half a nat for each of its nats keeps both.
 SHARES = {"rows": 1.0, "distance": 1.0, "regression": 1.0, "sounds": 0.5}
 ENOUGH = 4.0  # nats; that Whisper is surer than that of a language says no more
-PULL = 10.0  # scikit-learn's C of the logistic regression; from 1 to 100 it makes no difference (docs/LOG.md)
+REGRESSION_C = 10.0  # scikit-learn's C; from 1 to 100 it makes no difference (docs/LOG.md)
 ROWS_ASKED = 10  # background languages; of fewer, one always seems likely, so their rows are not asked what a clip is
 TRUSTED = 0.5  # share of a language's validation clips that the second head must name for its word to count there
 STORED_AS = {  # field -> name of the tensor in the file, which is older than the field's name
@@ -63,8 +63,8 @@ STORED_AS = {  # field -> name of the tensor in the file, which is older than th
     "language_precision": "precision",
     "background_mean": "rest_centre",
     "background_precision": "rest_precision",
-    "odds_weight": "odds_weight",
-    "odds_bias": "odds_bias",
+    "regression_weight": "regression_weight",
+    "regression_bias": "regression_bias",
     "sounds_weight": "sounds_weight",
     "sounds_bias": "sounds_bias",
     "score_middle": "score_middle",
@@ -83,8 +83,8 @@ class OpenSetDetector:
     three when its score reaches `threshold`. The score needs `global_mean` (width,), which centres embeddings; of the
     centred ones at length 1 the mean of each of the three, `language_means` (3, width), and the inverse of the
     covariance around them, `language_precision` (width, width); and `background_mean` (width,) and
-    `background_precision` (width, width) of all background languages together. `odds_weight` (width,) and `odds_bias`
-    (1,) are a logistic regression on the same centred embeddings of length 1, if there is one.
+    `background_precision` (width, width) of all background languages together. `regression_weight` (width,) and
+    `regression_bias` (1,) are a logistic regression on the same centred embeddings of length 1, if there is one.
 
     `sounds_weight` (sounds_languages, width) and `sounds_bias` (sounds_languages,) are the second head, if there is
     one; `sounds_languages` are Whisper's codes. Of `sounds_trusted`, some of the three, its word counts in the score.
@@ -104,8 +104,8 @@ class OpenSetDetector:
     language_precision: np.ndarray | None = None
     background_mean: np.ndarray | None = None
     background_precision: np.ndarray | None = None
-    odds_weight: np.ndarray | None = None
-    odds_bias: np.ndarray | None = None
+    regression_weight: np.ndarray | None = None
+    regression_bias: np.ndarray | None = None
     sounds_languages: tuple[str, ...] = ()
     sounds_weight: np.ndarray | None = None
     sounds_bias: np.ndarray | None = None
@@ -150,9 +150,9 @@ class OpenSetDetector:
     def regression(self, embedding: np.ndarray) -> float:
         """Log-odds (nats) of the three languages against the background by the logistic regression, of an embedding
         (width,). Raises ValueError where that is not fitted."""
-        if self.odds_weight is None or self.odds_bias is None:
-            raise ValueError(NOT_FITTED)
-        return float(_normalised(embedding, self.global_mean) @ self.odds_weight + self.odds_bias[0])
+        if self.regression_weight is None or self.regression_bias is None:
+            raise ValueError("This detector has no regression: `with_regression` was not called.")
+        return float(_normalised(embedding, self.global_mean) @ self.regression_weight + self.regression_bias[0])
 
     def relative_distance(self, embedding: np.ndarray) -> float:
         """Of a clip's embedding (width,): half its squared distance from the background languages, less half that from
@@ -249,11 +249,11 @@ class OpenSetDetector:
 
         seen = _normalised(np.concatenate([embeddings, background]), self.global_mean)
         scale = seen.std(axis=0) + 1e-6
-        fitted = LogisticRegression(C=PULL, class_weight="balanced", max_iter=5000).fit(
+        fitted = LogisticRegression(C=REGRESSION_C, class_weight="balanced", max_iter=5000).fit(
             seen / scale, np.repeat([1, 0], [len(embeddings), len(background)])
         )
         weight = (fitted.coef_[0] / scale).astype(np.float32)
-        return replace(self, odds_weight=weight, odds_bias=fitted.intercept_.astype(np.float32))
+        return replace(self, regression_weight=weight, regression_bias=fitted.intercept_.astype(np.float32))
 
     def with_rows(self, weight: np.ndarray, bias: np.ndarray) -> "OpenSetDetector":
         """With other rows for the same background languages: `weight` (languages, width) and `bias` (languages,)."""
@@ -276,7 +276,7 @@ class OpenSetDetector:
         trusted = tuple(code for label, code in enumerate(CODES) if self._named(code, embeddings[labels == label]))
         fitted = replace(self, sounds_trusted=trusted)
         middle, spread = {"sounds": 0.0}, {"sounds": 1.0}
-        spread_out = ("rows", "distance") if self.odds_weight is None else ("rows", "distance", "regression")
+        spread_out = ("rows", "distance") if self.regression_weight is None else ("rows", "distance", "regression")
         for name in spread_out:
             values = [fitted.part(name, *one) for one in zip(logits, embeddings, strict=True)]
             low, middle[name], high = np.quantile(values, (0.16, 0.5, 0.84))

@@ -47,49 +47,48 @@ def build(weight: np.ndarray, bias: np.ndarray, detector: OpenSetDetector | None
 class _Decision:
     def __init__(self, builder: GraphBuilder, embedding: ir.Value):
         self.builder, self.op, self.embedding = builder, builder.op, embedding
-        self._centred: ir.Value | None = None  # made once, for all that look at it
+        # Made once, for all that look at them; None where the detector has none.
+        self.rows: ir.Value | None = None
+        self.sounds: ir.Value | None = None
+        self.normalised: ir.Value | None = None
 
     def describe(self, detector: OpenSetDetector, logits: ir.Value) -> None:
         op = self.op
         if detector.speech_weight is not None:
             speech = self.linear("speech", detector.speech_weight[None], np.zeros(1))
             self.builder.add_output(op.Squeeze(speech, [1]), "speech_score")
-        sounds = None
+        if len(detector.languages):
+            self.rows = self.linear("rows", detector.weight, detector.bias)
         if detector.sounds_weight is not None and detector.sounds_bias is not None:
-            sounds = self.linear("sounds", detector.sounds_weight, detector.sounds_bias)
-        rows = self.linear("rows", detector.weight, detector.bias) if len(detector.languages) else None
-        if sounds is not None:
-            self.builder.add_output(self._shares(detector, sounds, rows), "sounds_like")
+            self.sounds = self.linear("sounds", detector.sounds_weight, detector.sounds_bias)
+            self.builder.add_output(self._shares(detector), "sounds_like")
         if detector.can_reject:
-            score = self._score(detector, logits, sounds, rows)
-            self.builder.add_output(op.Max(score, NO_SPEECH), "known_score")
+            self.builder.add_output(op.Max(self._score(detector, logits), NO_SPEECH), "known_score")
 
     def linear(self, name: str, weight: np.ndarray, bias: np.ndarray) -> ir.Value:
         """(batch, width) -> (batch, rows), of weight (rows, width) and bias (rows,)."""
         product = self.op.MatMul(self.embedding, self._constant(f"{name}.weight", weight.T))
         return self.op.Add(product, self._constant(f"{name}.bias", bias))
 
-    def _shares(self, detector: OpenSetDetector, sounds: ir.Value, rows: ir.Value | None) -> ir.Value:
+    def _shares(self, detector: OpenSetDetector) -> ir.Value:
         """Of `OpenSetDetector.sounds_like`, the shares of all its languages."""
         op, others = self.op, detector.others
         whispers = [place for place, code in enumerate(detector.sounds_languages) if code not in CODES]
-        shares = op.Softmax(op.Gather(sounds, whispers, axis=1), axis=-1)
-        if rows is None or not detector.asks_rows:
+        shares = op.Softmax(op.Gather(self.sounds, whispers, axis=1), axis=-1)
+        if not detector.asks_rows:
             return shares
         places = np.zeros((len(detector.languages), len(others)), np.float32)
         places[np.arange(len(detector.languages)), [others.index(code) for code in detector.languages]] = 1
-        told = op.MatMul(op.Softmax(rows, axis=-1), self._constant("rows.places", places))
+        told = op.MatMul(op.Softmax(self.rows, axis=-1), self._constant("rows.places", places))
         return op.Mul(op.Add(op.Pad(shares, [0, 0, 0, len(others) - len(whispers)]), told), 0.5)
 
-    def _score(
-        self, detector: OpenSetDetector, logits: ir.Value, sounds: ir.Value | None, rows: ir.Value | None
-    ) -> ir.Value:
+    def _score(self, detector: OpenSetDetector, logits: ir.Value) -> ir.Value:
         """`OpenSetDetector.score`."""
         if not detector.score_parts:
             return self._relative_distance(detector)
         parts = []
         for place, name in enumerate(detector.score_parts):
-            part = self._part(name, detector, logits, sounds, rows)
+            part = self._part(name, detector, logits)
             middle, spread, share = (
                 float(values[place])
                 for values in (detector.score_middle, detector.score_spread, detector.score_share)
@@ -98,24 +97,17 @@ class _Decision:
             parts.append(self.op.Mul(self.op.Sub(part, middle), share / spread))
         return self.op.Sum(*parts)
 
-    def _part(
-        self,
-        name: str,
-        detector: OpenSetDetector,
-        logits: ir.Value,
-        sounds: ir.Value | None,
-        rows: ir.Value | None,
-    ) -> ir.Value:
+    def _part(self, name: str, detector: OpenSetDetector, logits: ir.Value) -> ir.Value:
         op = self.op
         if name == "distance":
             return self._relative_distance(detector)
         if name == "regression":
             return self._regression(detector)
         if name == "rows":
-            return op.Sub(op.ReduceLogSumExp(logits, [1], keepdims=0), op.ReduceLogSumExp(rows, [1], keepdims=0))
-        if sounds is None:
+            return op.Sub(op.ReduceLogSumExp(logits, [1], keepdims=0), op.ReduceLogSumExp(self.rows, [1], keepdims=0))
+        if self.sounds is None:
             raise ValueError("The score has a part of the second head, and there is none.")
-        return self._agreement(detector, logits, sounds)
+        return self._agreement(detector, logits, self.sounds)
 
     def _agreement(self, detector: OpenSetDetector, logits: ir.Value, sounds: ir.Value) -> ir.Value:
         """`OpenSetDetector.agreement`: for each of the three, then the one of the likeliest."""
@@ -143,17 +135,17 @@ class _Decision:
 
     def _regression(self, detector: OpenSetDetector) -> ir.Value:
         """`OpenSetDetector.regression`."""
-        weight = None if detector.odds_weight is None else detector.odds_weight[:, None]
-        product = self.op.MatMul(self._normalised(detector), self._constant("odds.weight", weight))
-        return self.op.Squeeze(self.op.Add(product, self._constant("odds.bias", detector.odds_bias)), [1])
+        weight = None if detector.regression_weight is None else detector.regression_weight[:, None]
+        product = self.op.MatMul(self._normalised(detector), self._constant("regression.weight", weight))
+        return self.op.Squeeze(self.op.Add(product, self._constant("regression.bias", detector.regression_bias)), [1])
 
     def _normalised(self, detector: OpenSetDetector) -> ir.Value:
         """The embeddings, centred, at length 1."""
-        if self._centred is None:
+        if self.normalised is None:
             op = self.op
             centred = op.Sub(self.embedding, self._constant("global_mean", detector.global_mean))
-            self._centred = op.Div(centred, op.Max(op.ReduceL2(centred, [1], keepdims=1), 1e-9))
-        return self._centred
+            self.normalised = op.Div(centred, op.Max(op.ReduceL2(centred, [1], keepdims=1), 1e-9))
+        return self.normalised
 
     def _squared(self, rows: ir.Value, name: str, means: np.ndarray | None, precision: np.ndarray | None) -> ir.Value:
         """Squared Mahalanobis distances (batch, means) from means (means, width), or from one (width,)."""
